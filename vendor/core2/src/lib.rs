@@ -1,0 +1,2 @@
+//! `std`'s `io` and `error` under the name that old `multihash` releases import.
+pub use std::{error, io};
