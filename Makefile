@@ -1,0 +1,45 @@
+# Two commands set a fresh Debian 12 machine up: `make run` and `make test`. Both are idempotent.
+# Builds go to one target directory outside the checkout, so that a second clone does not compile everything again.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/usufruct/target
+export USUFRUCT_MODEL ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/usufruct/models/all-MiniLM-L6-v2
+BIN := $(CARGO_TARGET_DIR)/debug
+
+.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui
+
+run: build
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) --no-print-directory window; else $(MAKE) --no-print-directory demo; fi
+
+demo: build
+	$(BIN)/usufruct demo
+
+window: build
+	$(BIN)/usufruct-desktop
+
+# Everything a machine needs: Debian packages, npm packages, the embedding model. Says what it does.
+setup:
+	@tools/setup
+
+# One feature set for `make run` and `make test`: always the whole workspace, tests included, so that nothing
+# is compiled twice.
+build: setup ui/dist/index.html
+	cargo build --workspace --bins --tests --locked
+
+ui/dist/index.html: $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
+	cd ui && npm run --silent build
+
+test: build lint test-contracts test-ui test-rust
+
+test-rust:
+	cargo nextest run --workspace --locked
+
+test-contracts:
+	cd contracts && npm run --silent abi-check && npm test --silent
+
+test-ui:
+	cd ui && npm run --silent check && npm test --silent
+
+lint:
+	cargo fmt --all --check
+
+fmt:
+	cargo fmt --all
