@@ -1,0 +1,7 @@
+//! The crate from outside: the real model against reference vectors, on the CPU and on a wgpu adapter, and every refusal.
+
+mod device;
+mod embed;
+mod model;
+mod output;
+mod support;
