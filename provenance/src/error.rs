@@ -35,6 +35,9 @@ pub enum Error {
     /// A value that cannot be what it claims to be.
     #[error("invalid: {0}")]
     Invalid(String),
+    /// The license or its terms do not allow it.
+    #[error("refused: {0}")]
+    Refused(String),
     /// A file or folder could not be read or written.
     #[error("input or output failed: {0}")]
     Io(#[from] std::io::Error),

@@ -1,6 +1,14 @@
 //! What the data is, whose it is and on what terms; the chain; the content network.
 
 pub mod chain;
+pub mod cid;
+mod dagcbor;
 pub mod error;
+pub mod exchange;
+pub mod ids;
+pub mod offer;
+pub mod receipt;
+pub mod terms;
+pub mod wallet;
 
 pub use error::{Error, Result};
