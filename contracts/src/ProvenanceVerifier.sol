@@ -168,22 +168,22 @@ contract ProvenanceVerifier is IProofVerifier {
         if (key[6] == key[10] && key[7] == key[11]) revert KeyRefused(10);
     }
 
-    function _lintG1(uint256[28] memory key, uint256 at) private pure {
-        uint256 x = key[at];
-        uint256 y = key[at + 1];
+    function _lintG1(uint256[28] memory key, uint256 first) private pure {
+        uint256 x = key[first];
+        uint256 y = key[first + 1];
         // y² = x³ + 3; (0, 0), the identity, fails this too.
-        if (mulmod(y, y, Q) != addmod(mulmod(mulmod(x, x, Q), x, Q), 3, Q)) revert KeyRefused(at);
+        if (mulmod(y, y, Q) != addmod(mulmod(mulmod(x, x, Q), x, Q), 3, Q)) revert KeyRefused(first);
     }
 
-    function _lintG2(uint256[28] memory key, uint256 at) private view {
-        if (key[at] | key[at + 1] | key[at + 2] | key[at + 3] == 0) revert KeyRefused(at);
+    function _lintG2(uint256[28] memory key, uint256 first) private view {
+        if (key[first] | key[first + 1] | key[first + 2] | key[first + 3] == 0) revert KeyRefused(first);
         // The pairing precompile answers only for points in the subgroup; what it answers does not matter here.
-        uint256[6] memory p = [uint256(1), 2, key[at], key[at + 1], key[at + 2], key[at + 3]];
+        uint256[6] memory p = [uint256(1), 2, key[first], key[first + 1], key[first + 2], key[first + 3]];
         bool answered;
         assembly ("memory-safe") {
             // A failing precompile burns what it is given: one pair costs 79,000 at most (EIP-1108).
             answered := staticcall(100000, 0x08, p, 0xc0, 0x00, 0x20)
         }
-        if (!answered) revert KeyRefused(at);
+        if (!answered) revert KeyRefused(first);
     }
 }
