@@ -1,0 +1,93 @@
+//! A dataset with its output, made from numbers: the same on every machine.
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+
+use sha2::{Digest, Sha256};
+use zk::{
+    Field,
+    field::from_digest,
+    merkle::{Tier, Tree},
+    provenance::{Leaf, Material, OwnerSecret, Statement, Witness, output_leaf, row_digest},
+};
+
+pub struct Sample {
+    pub owner: OwnerSecret,
+    pub leaves: Vec<Leaf>,
+    pub records: Tree,
+    pub row_digests: Vec<[u8; 32]>,
+    pub outputs: Tree,
+}
+
+pub fn digest(of: impl AsRef<[u8]>) -> [u8; 32] {
+    Sha256::digest(of).into()
+}
+
+pub fn leaf(number: u64) -> Leaf {
+    let salt = digest(format!("salt {number}"));
+    let value = (number % 3 != 0).then_some(number as i32 - 40);
+    Leaf {
+        salt: salt[..31].try_into().unwrap(),
+        digest: digest(format!("record {number}")),
+        level: (number % 4) as u8,
+        value,
+    }
+}
+
+pub fn context(name: &str) -> Field {
+    from_digest(&digest(name))
+}
+
+impl Sample {
+    pub fn new(tier: Tier, count: u64) -> Self {
+        let leaves: Vec<_> = (0..count).map(leaf).collect();
+        let rows = (0..count)
+            .map(|n| row_digest(&digest(format!("row salt {n}")), &n.to_le_bytes()))
+            .collect();
+        Self::of(tier, leaves, rows)
+    }
+
+    pub fn of(tier: Tier, leaves: Vec<Leaf>, row_digests: Vec<[u8; 32]>) -> Self {
+        let hashes: Vec<_> = leaves.iter().map(Leaf::hash).collect();
+        let outputs = hashes
+            .iter()
+            .zip(&row_digests)
+            .map(|(leaf, row)| output_leaf(*leaf, row))
+            .collect();
+        let mut identity = digest("identity");
+        identity[0] = 0;
+        Self {
+            owner: OwnerSecret::new(&identity, &[7; 31]).unwrap(),
+            records: Tree::build(tier, hashes, &mut |_, _| ()).unwrap(),
+            outputs: Tree::build(tier, outputs, &mut |_, _| ()).unwrap(),
+            leaves,
+            row_digests,
+        }
+    }
+
+    pub fn material(&self) -> Material<'_> {
+        let Self {
+            owner,
+            leaves,
+            records,
+            row_digests,
+            outputs,
+        } = self;
+        Material {
+            owner,
+            leaves,
+            records,
+            row_digests,
+            outputs,
+        }
+    }
+
+    /// The statement and witness for the context and challenge of a job with this name.
+    pub fn job(&self, name: &str) -> (Statement, Witness) {
+        let statement = self
+            .material()
+            .statement(context(name), context(&format!("challenge of {name}")));
+        (
+            statement,
+            Witness::gather(&self.material(), statement.challenge).unwrap(),
+        )
+    }
+}
