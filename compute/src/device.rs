@@ -4,14 +4,18 @@
 //! asked for, what is used and the reason for any difference are recorded and can be shown; a GPU that was asked for is
 //! never replaced by the CPU.
 
+mod adapter;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn::tensor::wgpu::WgpuSetup;
-use burn::tensor::{Device as Tensors, ExecutionError, read_sync};
+use burn::tensor::{Device as Tensors, ExecutionError};
 use serde::{Deserialize, Serialize};
+
+pub use adapter::Adapter;
+use adapter::{describe, none, probe, start};
 
 use crate::{Error, Result};
 
@@ -52,7 +56,10 @@ impl FromStr for Choice {
             "auto" => Ok(Self::Auto),
             "gpu" => Ok(Self::Gpu),
             "cpu" => Ok(Self::Cpu),
-            _ => Err(Error::Parameter { name: "device", reason: "choose auto, gpu or cpu".to_owned() }),
+            _ => Err(Error::Parameter {
+                name: "device",
+                reason: "choose auto, gpu or cpu".to_owned(),
+            }),
         }
     }
 }
@@ -65,26 +72,6 @@ pub enum Kind {
     Gpu,
     /// The CPU, without a graphics driver.
     Cpu,
-}
-
-/// A graphics adapter that can compute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Adapter {
-    /// Its name as the driver gives it.
-    pub name: String,
-    /// The driver and its version.
-    pub driver: String,
-    /// The graphics interface it is reached through, such as `vulkan`.
-    pub api: String,
-    /// Whether it computes on the CPU.
-    pub software: bool,
-}
-
-impl fmt::Display for Adapter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.software { "software" } else { "hardware" };
-        write!(f, "{} ({}, {kind})", self.name, self.api)
-    }
 }
 
 /// An open device. Cloning it is cheap and names the same device.
@@ -116,7 +103,10 @@ impl Device {
     /// # Errors
     /// [`Error::NoAdapter`] when the graphics stack itself fails; a machine without adapters gives an empty list.
     pub fn adapters() -> Result<Vec<Adapter>> {
-        Ok(probe()?.iter().map(|found| describe(&found.get_info())).collect())
+        Ok(probe()?
+            .iter()
+            .map(|found| describe(&found.get_info()))
+            .collect())
     }
 
     /// What was asked for.
@@ -126,7 +116,11 @@ impl Device {
 
     /// What is used.
     pub fn kind(&self) -> Kind {
-        if self.adapter.is_some() { Kind::Gpu } else { Kind::Cpu }
+        if self.adapter.is_some() {
+            Kind::Gpu
+        } else {
+            Kind::Cpu
+        }
     }
 
     /// The adapter in use, none on the CPU.
@@ -161,14 +155,19 @@ impl Device {
     /// Runs `work` on this device and turns its errors and panics into [`Error::Device`].
     ///
     /// A GPU whose work panicked or that was lost is given up: the next [`Device::open`] starts it anew.
-    pub(crate) fn guard<T>(&self, work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
+    pub(crate) fn guard<T>(
+        &self,
+        work: impl FnOnce() -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failure::Ours(error))) => Err(error),
             Ok(Err(Failure::Stack(error))) => {
                 match error {
                     ExecutionError::DevicePoisoned { .. } => self.give_up(),
-                    _ => drop(catch_unwind(AssertUnwindSafe(|| self.tensors.memory_cleanup()))),
+                    _ => drop(catch_unwind(AssertUnwindSafe(|| {
+                        self.tensors.memory_cleanup()
+                    }))),
                 }
                 Err(self.failed(first_lines(&error.to_string())))
             }
@@ -190,7 +189,10 @@ impl Device {
                 Err(error) => error.to_string(),
             },
             Some(adapter) => {
-                format!("the only adapter is software ({}), slower than the CPU path; --device gpu uses it", adapter.name)
+                format!(
+                    "the only adapter is software ({}), slower than the CPU path; --device gpu uses it",
+                    adapter.name
+                )
             }
             None => "no GPU adapter was found".to_owned(),
         };
@@ -198,7 +200,13 @@ impl Device {
     }
 
     fn cpu(asked: Choice, reason: Option<String>) -> Self {
-        Self { tensors: Tensors::flex(), id: CPU_ID, asked, adapter: None, reason }
+        Self {
+            tensors: Tensors::flex(),
+            id: CPU_ID,
+            asked,
+            adapter: None,
+            reason,
+        }
     }
 
     fn gpu(asked: Choice) -> Result<Self> {
@@ -206,7 +214,11 @@ impl Device {
         if shared.open.is_none() {
             let (tensors, adapter) = start()?;
             shared.opened += 1;
-            shared.open = Some(Open { tensors, adapter, id: shared.opened });
+            shared.open = Some(Open {
+                tensors,
+                adapter,
+                id: shared.opened,
+            });
         }
         match &shared.open {
             Some(open) => Ok(Self {
@@ -228,7 +240,10 @@ impl Device {
     }
 
     fn failed(&self, reason: String) -> Error {
-        Error::Device { device: self.name(), reason }
+        Error::Device {
+            device: self.name(),
+            reason,
+        }
     }
 }
 
@@ -266,88 +281,11 @@ struct Open {
 }
 
 fn shared() -> MutexGuard<'static, Shared> {
-    static SHARED: Mutex<Shared> = Mutex::new(Shared { open: None, opened: CPU_ID });
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The one graphics instance of this process: loaders crash when instances come and go on several threads.
-///
-/// OpenGL is left out: its compute support is partial, and a software OpenGL would pass for a GPU.
-fn instance() -> &'static wgpu::Instance {
-    static INSTANCE: OnceLock<wgpu::Instance> = OnceLock::new();
-    INSTANCE.get_or_init(|| {
-        wgpu::Instance::new(wgpu::InstanceDescriptor {
-            backends: wgpu::Backends::PRIMARY,
-            flags: wgpu::InstanceFlags::empty(),
-            ..wgpu::InstanceDescriptor::new_without_display_handle()
-        })
-    })
-}
-
-/// The adapters that can compute, best first.
-fn probe() -> Result<Vec<wgpu::Adapter>> {
-    let found = catch_unwind(|| read_sync(instance().enumerate_adapters(wgpu::Backends::PRIMARY)));
-    let mut adapters = found.map_err(|panic| none(first_lines(panic_text(panic.as_ref()))))?;
-    adapters.retain(|adapter| {
-        adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+    static SHARED: Mutex<Shared> = Mutex::new(Shared {
+        open: None,
+        opened: CPU_ID,
     });
-    adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
-    Ok(adapters)
-}
-
-fn rank(kind: wgpu::DeviceType) -> u8 {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    }
-}
-
-fn describe(info: &wgpu::AdapterInfo) -> Adapter {
-    Adapter {
-        name: info.name.clone(),
-        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-        api: info.backend.to_string(),
-        software: info.device_type == wgpu::DeviceType::Cpu,
-    }
-}
-
-/// Starts the best adapter and registers exactly it with the tensor stack.
-fn start() -> Result<(Tensors, Adapter)> {
-    let Some(adapter) = probe()?.into_iter().next() else {
-        return Err(none("none was found".to_owned()));
-    };
-    let info = adapter.get_info();
-    let started = catch_unwind(AssertUnwindSafe(|| register(adapter)));
-    let tensors = started.map_err(|panic| none(first_lines(panic_text(panic.as_ref()))))??;
-    Ok((tensors, describe(&info)))
-}
-
-fn register(adapter: wgpu::Adapter) -> Result<Tensors> {
-    // Kernels are chosen by what the adapter can do, so the device must offer all of it but the experimental parts.
-    let wanted = adapter
-        .features()
-        .difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS)
-        .difference(wgpu::Features::all_experimental_mask());
-    let request = wgpu::DeviceDescriptor {
-        label: None,
-        required_features: wanted,
-        required_limits: adapter.limits(),
-        memory_hints: wgpu::MemoryHints::MemoryUsage,
-        trace: wgpu::Trace::Off,
-        experimental_features: wgpu::ExperimentalFeatures::disabled(),
-    };
-    let (device, queue) =
-        read_sync(adapter.request_device(&request)).map_err(|error| none(error.to_string()))?;
-    let backend = adapter.get_info().backend;
-    let setup = WgpuSetup { instance: instance().clone(), adapter, device, queue, backend };
-    Tensors::wgpu_options().setup(setup).init().map_err(|error| none(error.to_string()))
-}
-
-fn none(reason: String) -> Error {
-    Error::NoAdapter { reason }
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A panic's message.
@@ -361,7 +299,12 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// The beginning of a long message on one line: stacks append backtraces and shader sources.
 fn first_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .take(4)
+        .collect();
     lines.join(" ").chars().take(400).collect()
 }
 
@@ -374,26 +317,39 @@ mod tests {
         for choice in [Choice::Auto, Choice::Gpu, Choice::Cpu] {
             assert_eq!(choice.to_string().parse::<Choice>().unwrap(), choice);
         }
-        assert!(matches!("cuda".parse::<Choice>(), Err(Error::Parameter { name: "device", .. })));
+        assert!(matches!(
+            "cuda".parse::<Choice>(),
+            Err(Error::Parameter { name: "device", .. })
+        ));
     }
 
     #[test]
     fn cpu_is_named_and_is_no_fallback_when_asked_for() {
         let device = Device::open(Choice::Cpu).unwrap();
-        assert_eq!((device.name().as_str(), device.kind(), device.fallback()), (CPU_NAME, Kind::Cpu, None));
+        assert_eq!(
+            (device.name().as_str(), device.kind(), device.fallback()),
+            (CPU_NAME, Kind::Cpu, None)
+        );
     }
 
     #[test]
     fn panic_in_guarded_work_is_an_error_that_names_the_device() {
         let device = Device::open(Choice::Cpu).unwrap();
-        let failed = device.guard::<()>(|| panic!("out of memory: 4 GiB")).unwrap_err();
-        assert!(failed.to_string().contains("out of memory: 4 GiB") && failed.to_string().contains(CPU_NAME));
+        let failed = device
+            .guard::<()>(|| panic!("out of memory: 4 GiB"))
+            .unwrap_err();
+        assert!(
+            failed.to_string().contains("out of memory: 4 GiB")
+                && failed.to_string().contains(CPU_NAME)
+        );
     }
 
     #[test]
     fn error_of_guarded_work_passes_unchanged() {
         let device = Device::open(Choice::Cpu).unwrap();
-        let failed = device.guard::<()>(|| Err(Error::NotFinite { row: 7 }.into())).unwrap_err();
+        let failed = device
+            .guard::<()>(|| Err(Error::NotFinite { row: 7 }.into()))
+            .unwrap_err();
         assert!(matches!(failed, Error::NotFinite { row: 7 }));
     }
 }
