@@ -1,5 +1,12 @@
 //! The chain: the one place that names alloy or revm. Above it there are datasets, licenses, jobs and rewards.
+//!
+//! [`client::Chain`] talks to the contracts on any network; [`devnet::Devnet`] is the embedded network's chain;
+//! [`deploy::deploy`] puts the contracts on a fresh one.
 
+pub mod bindings;
+pub mod client;
+pub mod deploy;
+pub mod devnet;
 pub mod typed;
 
 pub use alloy::primitives::{Address, B256, Bytes, Signature, U256, keccak256};

@@ -1,0 +1,374 @@
+//! Jobs: from request to settled, refunded or delivered.
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::rpc::types::Filter;
+use alloy::sol_types::{SolEvent, SolValue};
+
+use super::{Chain, Event, Fact, Place, Sent, link, logged, mapping_slot};
+use crate::chain::bindings::JobEscrow::{self, JobEscrowEvents as Logged};
+use crate::chain::bindings::{Commitment, Job, JobState, Output, RefundReason};
+use crate::chain::typed::SignatureBytes;
+use crate::chain::{Signer, keccak256, typed};
+use crate::{Error, Result};
+
+/// Where `JobEscrow` keeps its jobs; a test on the compiled contract holds it in place.
+const JOBS_POSITION: u64 = 5;
+/// The low bits of a job's slot that are not its hash.
+const NOT_HASH: u32 = 8;
+
+/// The payment of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settlement {
+    /// Where it was paid.
+    pub place: Place,
+    /// Base units paid.
+    pub amount: U256,
+    /// The package key, open to all and of use to the licensee alone.
+    pub k: B256,
+    /// The EIP-712 struct hash of the receipt.
+    pub receipt_hash: B256,
+    /// The dataset's head after it.
+    pub head: B256,
+}
+
+/// The refund of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refund {
+    /// Where it was refunded.
+    pub place: Place,
+    /// Base units refunded.
+    pub amount: U256,
+    /// Why.
+    pub reason: RefundReason,
+}
+
+/// The licensee's signature over the receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgment {
+    /// Where it was given.
+    pub place: Place,
+    /// The signature.
+    pub signature: Bytes,
+}
+
+/// A job with everything that happened to it, checked against the hash the contract holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: B256,
+    /// What was fixed at request: whose, for how much, over what, until when.
+    pub details: Job,
+    /// Where it stands.
+    pub state: JobState,
+    /// Where it was requested.
+    pub requested: Place,
+    /// The committed output with its deadline; the challenge is zero until drawn.
+    pub commitment: Option<Commitment>,
+    /// Where it was committed.
+    pub committed: Option<Place>,
+    /// Where the challenge was drawn.
+    pub drawn: Option<Place>,
+    /// Where it was accepted.
+    pub accepted: Option<Place>,
+    /// Its payment.
+    pub settled: Option<Settlement>,
+    /// Its refund.
+    pub refunded: Option<Refund>,
+    /// The licensee's acknowledgment.
+    pub acknowledged: Option<Acknowledgment>,
+}
+
+impl JobRecord {
+    /// The last second in which the licensee can accept or reject, once committed (seconds since 1970).
+    #[must_use]
+    pub fn accept_by(&self) -> Option<u64> {
+        self.commitment.as_ref().map(|commitment| commitment.acceptBy)
+    }
+
+    /// The challenge, once drawn.
+    #[must_use]
+    pub fn challenge(&self) -> Option<U256> {
+        let commitment = self.commitment.as_ref()?;
+        self.drawn.map(|_| commitment.challenge)
+    }
+
+    /// The receipt that the owner signs at commit and the licensee on delivery; `None` before the commit.
+    #[must_use]
+    pub fn receipt(&self) -> Option<typed::Receipt> {
+        let output = &self.commitment.as_ref()?.output;
+        let details = &self.details;
+        Some(typed::Receipt {
+            license: details.license,
+            job: self.id,
+            dataset: details.dataset,
+            version: details.version,
+            root: details.root,
+            spec: details.spec,
+            action: details.action,
+            records: details.count,
+            outputRoot: output.outputRoot,
+            outputDigest: output.outputDigest,
+            amount: details.amount,
+        })
+    }
+
+    fn begun(id: B256, details: Job, requested: Place) -> Self {
+        Self {
+            id,
+            details,
+            state: JobState::Requested,
+            requested,
+            commitment: None,
+            committed: None,
+            drawn: None,
+            accepted: None,
+            settled: None,
+            refunded: None,
+            acknowledged: None,
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        let (place, Fact::Job(fact)) = (event.place, event.fact) else { return };
+        match fact {
+            Logged::JobCommitted(logged) => {
+                self.committed = Some(place);
+                self.commitment = Some(logged.commitment);
+            }
+            Logged::JobDrawn(logged) => {
+                self.drawn = Some(place);
+                if let Some(commitment) = &mut self.commitment {
+                    commitment.challenge = logged.challenge;
+                }
+            }
+            Logged::JobAccepted(_) => self.accepted = Some(place),
+            Logged::JobSettled(logged) => {
+                let JobEscrow::JobSettled { amount, k, receiptHash: receipt_hash, head, .. } = logged;
+                self.settled = Some(Settlement { place, amount, k, receipt_hash, head });
+            }
+            Logged::JobRefunded(logged) => {
+                self.refunded = Some(Refund { place, amount: logged.amount, reason: logged.reason });
+            }
+            Logged::JobAcknowledged(logged) => {
+                self.acknowledged = Some(Acknowledgment { place, signature: logged.signature });
+            }
+            _ => {}
+        }
+    }
+
+    /// What the contract's slot holds for this job in this state.
+    fn slot(&self) -> U256 {
+        let commitment = self.commitment.clone().unwrap_or_default();
+        let hash: U256 = keccak256((self.details.clone(), commitment).abi_encode()).into();
+        (hash >> NOT_HASH) << NOT_HASH
+    }
+}
+
+impl Chain {
+    /// The id of the job requested under this license with this spec.
+    #[must_use]
+    pub fn job_id(license: B256, spec: B256, nonce: U256) -> B256 {
+        typed::hash_words(&[license, spec, nonce.into()])
+    }
+
+    /// The CONTEXT public input of a job whose output is `output`:
+    /// keccak256(chain id, escrow, job, license, spec, output digest, key hash, payee) >> 8.
+    #[must_use]
+    pub fn context(&self, job: B256, details: &Job, output: &Output) -> U256 {
+        let words = [
+            typed::word(self.profile().chain_id),
+            self.profile().escrow.into_word(),
+            job,
+            details.license,
+            details.spec,
+            output.outputDigest,
+            output.keyHash,
+            details.owner.into_word(),
+        ];
+        U256::from_be_bytes(typed::hash_words(&words).0) >> 8
+    }
+
+    /// Licensee: requests one run and returns the job's id.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when the license does not allow it (`LicenseExpired`, `NoRunsLeft`, `LicenseEnded`,
+    /// `ActionNotLicensed`, …); [`Error::NotFound`]; [`Error::Network`].
+    pub async fn request(
+        &self,
+        signer: &Signer,
+        license: B256,
+        action: u16,
+        spec: B256,
+        nonce: U256,
+    ) -> Result<(B256, Sent)> {
+        let terms = self.license(license).await?.terms;
+        let dataset = self.dataset(terms.dataset).await?;
+        let call = JobEscrow::requestCall { license, terms, dataset, action, spec, nonce };
+        let receipt = self.tell(signer, self.profile().escrow, call).await?;
+        let event: JobEscrow::JobRequested = logged(&receipt, self.profile().escrow)?;
+        Ok((event.job, link::summary(&receipt)))
+    }
+
+    /// The job, rebuilt from its events and checked against the hash the contract holds.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Integrity`] when events and contract differ, [`Error::Network`].
+    pub async fn job(&self, id: B256) -> Result<JobRecord> {
+        let filter = Filter::new().address(self.profile().escrow).topic1(id);
+        let mut record = None;
+        for event in self.find(filter).await? {
+            match (&mut record, &event.fact) {
+                (None, Fact::Job(Logged::JobRequested(logged))) if logged.job == id => {
+                    record = Some(JobRecord::begun(id, logged.details.clone(), event.place));
+                }
+                (Some(record), _) => JobRecord::apply(record, event),
+                (None, _) => {}
+            }
+        }
+        let mut record: JobRecord =
+            record.ok_or_else(|| Error::NotFound(format!("no job {id} on {}", self.profile().name)))?;
+        let slot = self.storage(self.profile().escrow, mapping_slot(id, JOBS_POSITION)).await?;
+        let state = u8::try_from((slot & U256::from(u8::MAX)).to::<u64>()).unwrap_or_default();
+        record.state = JobState::try_from(state).unwrap_or(JobState::None);
+        if (slot >> NOT_HASH) << NOT_HASH != record.slot() || record.state == JobState::None {
+            return Err(Error::Integrity(format!("the events of job {id} do not match what the contract holds")));
+        }
+        Ok(record)
+    }
+
+    /// Every job over the datasets of `owner`, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Integrity`], [`Error::Network`].
+    pub async fn jobs_for(&self, owner: Address) -> Result<Vec<JobRecord>> {
+        let datasets = self.datasets_of(owner).await?;
+        if datasets.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.jobs(requested_filter(self.profile().escrow).topic3(datasets)).await
+    }
+
+    /// Every job that `licensee` requested, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Integrity`], [`Error::Network`].
+    pub async fn jobs_by(&self, licensee: Address) -> Result<Vec<JobRecord>> {
+        let licenses: Vec<B256> = self.licenses_of(licensee).await?.into_iter().map(|license| license.id).collect();
+        if licenses.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.jobs(requested_filter(self.profile().escrow).topic2(licenses)).await
+    }
+
+    /// Owner: refuses a requested job; the licensee is refunded.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
+    pub async fn decline(&self, signer: &Signer, job: B256) -> Result<Sent> {
+        let details = self.job(job).await?.details;
+        self.step(signer, JobEscrow::declineCall { job, details }).await
+    }
+
+    /// Owner: commits to the output, once.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] after runBy or in another state; [`Error::NotFound`]; [`Error::Network`].
+    pub async fn commit(&self, signer: &Signer, job: B256, output: &Output) -> Result<Sent> {
+        let details = self.job(job).await?.details;
+        self.step(signer, JobEscrow::commitCall { job, details, output: output.clone() }).await
+    }
+
+    /// Anyone: fixes the challenge and returns it.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] outside the draw's window; [`Error::NotFound`]; [`Error::Network`].
+    pub async fn draw(&self, signer: &Signer, job: B256) -> Result<(U256, Sent)> {
+        let (details, commitment) = self.committed_job(job).await?;
+        let call = JobEscrow::drawCall { job, details, commitment };
+        let receipt = self.tell(signer, self.profile().escrow, call).await?;
+        let event: JobEscrow::JobDrawn = logged(&receipt, self.profile().escrow)?;
+        Ok((event.challenge, link::summary(&receipt)))
+    }
+
+    /// Licensee, until acceptBy: refuses the sealed package and is refunded.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
+    pub async fn reject(&self, signer: &Signer, job: B256) -> Result<Sent> {
+        let (details, commitment) = self.committed_job(job).await?;
+        self.step(signer, JobEscrow::rejectCall { job, details, commitment }).await
+    }
+
+    /// Licensee, until acceptBy, after the draw: lets the owner settle at once.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
+    pub async fn accept(&self, signer: &Signer, job: B256) -> Result<Sent> {
+        let (details, commitment) = self.committed_job(job).await?;
+        self.step(signer, JobEscrow::acceptCall { job, details, commitment }).await
+    }
+
+    /// Anyone: pays the owner for a valid proof and publishes `k`.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] with `ProofRefused`, `KeyMismatch` or a deadline; [`Error::NotFound`]; [`Error::Network`].
+    pub async fn settle(&self, signer: &Signer, job: B256, proof: &[[u8; 32]; 8], k: [u8; 32]) -> Result<Sent> {
+        let (details, commitment) = self.committed_job(job).await?;
+        let proof = proof.map(U256::from_be_bytes);
+        self.step(signer, JobEscrow::settleCall { job, details, commitment, proof, k: k.into() }).await
+    }
+
+    /// Anyone: refunds the licensee of a job that missed a deadline.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] before the deadline; [`Error::NotFound`]; [`Error::Network`].
+    pub async fn refund(&self, signer: &Signer, job: B256) -> Result<Sent> {
+        let record = self.job(job).await?;
+        let commitment = record.commitment.unwrap_or_default();
+        self.step(signer, JobEscrow::refundCall { job, details: record.details, commitment }).await
+    }
+
+    /// Anyone who holds the licensee's signature over the receipt: marks a settled job as delivered.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when the signature is not the licensee's; [`Error::NotFound`]; [`Error::Network`].
+    pub async fn acknowledge(&self, signer: &Signer, job: B256, signature: &SignatureBytes) -> Result<Sent> {
+        let (details, commitment) = self.committed_job(job).await?;
+        let signature = signature.to_vec().into();
+        self.step(signer, JobEscrow::acknowledgeCall { job, details, commitment, signature }).await
+    }
+
+    /// The head of a dataset: a hash chain over its settled jobs; zero before the first.
+    ///
+    /// # Errors
+    /// [`Error::Network`].
+    pub async fn head(&self, dataset: B256) -> Result<B256> {
+        self.ask(self.profile().escrow, JobEscrow::headCall { dataset }).await
+    }
+
+    async fn step(&self, signer: &Signer, call: impl alloy::sol_types::SolCall) -> Result<Sent> {
+        Ok(link::summary(&self.tell(signer, self.profile().escrow, call).await?))
+    }
+
+    async fn committed_job(&self, job: B256) -> Result<(Job, Commitment)> {
+        let record = self.job(job).await?;
+        match record.commitment {
+            Some(commitment) => Ok((record.details, commitment)),
+            None => Err(Error::Refused(format!("job {job} is {:?}: nothing was committed for it", record.state))),
+        }
+    }
+
+    async fn jobs(&self, filter: Filter) -> Result<Vec<JobRecord>> {
+        let mut records = Vec::new();
+        for event in self.find(filter).await? {
+            if let Fact::Job(Logged::JobRequested(logged)) = event.fact {
+                records.push(self.job(logged.job).await?);
+            }
+        }
+        Ok(records)
+    }
+}
+
+fn requested_filter(escrow: Address) -> Filter {
+    Filter::new().address(escrow).event_signature(JobEscrow::JobRequested::SIGNATURE_HASH)
+}

@@ -1,0 +1,165 @@
+//! The chain as the rest of the program sees it: datasets, licenses, jobs and rewards. Nobody above sees a transport.
+
+mod events;
+mod job;
+mod license;
+mod link;
+mod profile;
+mod registry;
+mod revert;
+mod reward;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, TxKind, U256};
+use alloy::providers::Provider;
+use alloy::rpc::types::{Log, TransactionReceipt};
+use alloy::sol_types::{SolCall, SolEvent};
+
+pub use self::events::{Event, Fact, Place};
+pub use self::job::{Acknowledgment, JobRecord, Refund, Settlement};
+pub use self::license::{LicenseRecord, Purchase};
+pub use self::link::{Endpoint, Sent};
+pub use self::profile::{Currency, Profile};
+pub use self::registry::{Announcement, Registration};
+pub use self::reward::Credit;
+
+pub(in crate::chain) use self::link::Link;
+pub(in crate::chain) use self::revert::error as transport_error;
+
+use super::Signer;
+use crate::{Error, Result};
+
+/// The code hashes of some contracts, by address.
+pub(in crate::chain) type CodeHashes = BTreeMap<Address, B256>;
+
+/// A connection to one network's contracts. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    link: Link,
+    profile: Profile,
+}
+
+impl Chain {
+    /// Connects over HTTP to where the profile says.
+    ///
+    /// # Errors
+    /// [`Error::Network`] when nothing answers, [`Error::WrongNetwork`] when it is another chain or other contracts.
+    pub async fn connect(profile: Profile) -> Result<Self> {
+        Self::open(Endpoint::Http(profile.url.clone()), profile).await
+    }
+
+    /// Connects over `endpoint` to the contracts of `profile`.
+    ///
+    /// # Errors
+    /// As [`Chain::connect`].
+    pub async fn open(endpoint: Endpoint, profile: Profile) -> Result<Self> {
+        let link = Link::open(endpoint).await?;
+        if link.chain_id() != profile.chain_id {
+            return Err(Error::WrongNetwork(format!(
+                "the node runs chain {}, the network {} is chain {}",
+                link.chain_id(),
+                profile.name,
+                profile.chain_id
+            )));
+        }
+        let chain = Self { link, profile };
+        chain.check_code().await?;
+        Ok(chain)
+    }
+
+    /// The network this is.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The time the next block will carry at the earliest, in seconds since 1970: what deadlines are measured against.
+    ///
+    /// # Errors
+    /// [`Error::Network`].
+    pub async fn now(&self) -> Result<u64> {
+        self.link.now().await
+    }
+
+    /// The number of the newest block.
+    ///
+    /// # Errors
+    /// [`Error::Network`].
+    pub async fn head_block(&self) -> Result<u64> {
+        self.link.provider().get_block_number().await.map_err(revert::error)
+    }
+
+    /// The hash of a block.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a block that does not exist, [`Error::Network`].
+    pub async fn block_hash(&self, number: u64) -> Result<B256> {
+        let block = self.link.provider().get_block_by_number(number.into()).await.map_err(revert::error)?;
+        Ok(block.ok_or_else(|| Error::NotFound(format!("block {number}")))?.header.hash)
+    }
+
+    async fn check_code(&self) -> Result<()> {
+        let profile = &self.profile;
+        let ours = [profile.datasets, profile.licenses, profile.escrow];
+        for address in ours.iter().chain(&profile.verifiers) {
+            if !profile.code_hashes.contains_key(address) {
+                return Err(Error::WrongNetwork(format!("the profile pins no code for the contract at {address}")));
+            }
+        }
+        let found = code_hashes(&self.link, profile.code_hashes.keys().copied()).await?;
+        for (address, expected) in &profile.code_hashes {
+            if found.get(address) != Some(expected) {
+                return Err(Error::WrongNetwork(format!(
+                    "the contract at {address} on {} is missing or is not the one that was deployed",
+                    profile.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return> {
+        let output = self.link.ask(to, call.abi_encode()).await?;
+        C::abi_decode_returns(&output)
+            .map_err(|_| Error::Integrity(format!("the answer to {} cannot be read", C::SIGNATURE)))
+    }
+
+    async fn tell<C: SolCall>(&self, signer: &Signer, to: Address, call: C) -> Result<TransactionReceipt> {
+        let input = call.abi_encode().into();
+        self.link.send(signer, TxKind::Call(to), input, self.profile.confirmations).await
+    }
+
+    async fn storage(&self, contract: Address, slot: U256) -> Result<U256> {
+        self.link.provider().get_storage_at(contract, slot).await.map_err(revert::error)
+    }
+}
+
+/// The event `E` that `contract` logged in this transaction.
+fn logged<E: SolEvent>(receipt: &TransactionReceipt, contract: Address) -> Result<E> {
+    let logs: &[Log] = receipt.logs();
+    logs.iter()
+        .filter(|log| log.address() == contract)
+        .find_map(|log| E::decode_log(&log.inner).ok())
+        .map(|log| log.data)
+        .ok_or_else(|| Error::Integrity(format!("transaction {} logged no {}", receipt.transaction_hash, E::SIGNATURE)))
+}
+
+/// The slot of `key` in a contract's mapping at storage position `position`.
+fn mapping_slot(key: B256, position: u64) -> U256 {
+    super::typed::hash_words(&[key, super::typed::word(position)]).into()
+}
+
+/// keccak-256 of the code at each address; an address without code is left out.
+pub(in crate::chain) async fn code_hashes(link: &Link, addresses: impl Iterator<Item = Address>) -> Result<CodeHashes> {
+    let mut hashes = CodeHashes::new();
+    for address in addresses {
+        let code = link.provider().get_code_at(address).await.map_err(revert::error)?;
+        if !code.is_empty() {
+            hashes.insert(address, alloy::primitives::keccak256(&code));
+        }
+    }
+    Ok(hashes)
+}
