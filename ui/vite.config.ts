@@ -1,0 +1,16 @@
+// Two pages: the main window and the one that shows the recovery phrase. Everything they need is in dist/.
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    // WebKitGTK of Debian 12.
+    target: "safari17",
+    assetsInlineLimit: 0,
+    rollupOptions: { input: ["index.html", "recovery.html"] },
+  },
+  // Components are tested as they run in a browser, not as a server would render them.
+  ...(process.env["VITEST"] ? { resolve: { conditions: ["browser"] } } : {}),
+  test: { environment: "happy-dom", include: ["src/**/*.test.ts"] },
+});
