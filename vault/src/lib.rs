@@ -1,1 +1,41 @@
-//! To be written.
+//! An encrypted object store in one folder: chunks in packs, a rebuildable index and catalog, one passphrase.
+//!
+//! The bytes on disk are described in `FORMAT.md`; module names are its headings. This crate knows nothing of records,
+//! chains, proofs or windows: it keeps bytes under a kind and a name, and gives them back unaltered or not at all.
+//!
+//! ```no_run
+//! use vault::{KdfCost, Secret, Unlock, Vault};
+//! let dir = std::path::Path::new("my-vault");
+//! let passphrase = Secret::from("correct horse battery staple");
+//! let mut vault = Vault::create(dir, &passphrase, &[7; 32], KdfCost::default())?;
+//! let stored = vault.put("note", "first", &mut &b"hello"[..])?;
+//! vault.commit()?; // from here on the note survives a crash
+//! assert_eq!(vault.read(&stored.id)?.as_slice(), b"hello");
+//! drop(vault);
+//! let vault = Vault::open(dir, &Unlock::Passphrase(passphrase))?;
+//! assert_eq!(vault.list("note")?.len(), 1);
+//! # Ok::<(), vault::Error>(())
+//! ```
+
+mod catalog;
+mod check;
+mod chunk;
+mod disk;
+mod error;
+mod head;
+mod index;
+mod key;
+mod log;
+mod object;
+mod open;
+mod pack;
+mod seal;
+mod standing;
+mod vault;
+
+pub use check::{CheckDepth, Problem, Report};
+pub use error::{Error, Result};
+pub use key::{KdfCost, Secret, Unlock};
+pub use object::{Entry, KIND_MAX, NAME_MAX, ObjectId};
+pub use open::{OnDamage, OnRollback, Options};
+pub use vault::{Status, Stored, Vault};

@@ -1,0 +1,287 @@
+//! The catalog: which objects stand, in sled, names hashed and values sealed. Disposable.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::head::{Live, Mark, Sum};
+use crate::key::Keys;
+use crate::object::{CatalogName, Entry, ObjectId, catalog_name, push_names, take_names};
+use crate::pack::Location;
+use crate::seal::{Reader, padded};
+
+const MARK: &[u8] = &[0];
+const VALUE: u8 = 1;
+const LINK: u8 = 2;
+const VALUE_FLOOR: usize = 128;
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// An object that stands, and where its record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    pub(crate) entry: Entry,
+    pub(crate) at: Location,
+}
+
+/// Changes to the catalog: what stands under each name now.
+pub(crate) type Changes = BTreeMap<CatalogName, Option<Located>>;
+
+pub(crate) struct Catalog {
+    /// `None` only while the folder is being replaced.
+    db: Option<sled::Db>,
+    dir: PathBuf,
+    keys: Arc<Keys>,
+}
+
+impl Catalog {
+    /// Opens or makes the database. A damaged one is set aside and an empty one takes its place.
+    pub(crate) fn open(dir: &Path, keys: Arc<Keys>) -> Result<Catalog> {
+        let mut catalog = Catalog { db: None, dir: dir.to_path_buf(), keys };
+        match open_db(dir) {
+            Ok(db) => catalog.db = Some(db),
+            Err(error @ Error::Busy { .. }) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the catalog cannot be opened: it is set aside and made anew");
+                catalog.reset()?;
+            }
+        }
+        catalog.restrict();
+        Ok(catalog)
+    }
+
+    /// Sets the folder aside and starts an empty catalog.
+    pub(crate) fn reset(&mut self) -> Result<()> {
+        self.db = None;
+        let aside = self.dir.with_extension("damaged");
+        disk::remove_dir(&aside)?;
+        match std::fs::rename(&self.dir, &aside) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("set aside", &self.dir)(e)),
+            _ => {}
+        }
+        self.db = Some(open_db(&self.dir)?);
+        self.restrict();
+        Ok(())
+    }
+
+    /// Deletes the folder and starts an empty catalog.
+    pub(crate) fn clear(&mut self) -> Result<()> {
+        self.db = None;
+        disk::remove_dir(&self.dir)?;
+        self.db = Some(open_db(&self.dir)?);
+        self.restrict();
+        Ok(())
+    }
+
+    fn restrict(&self) {
+        if let Err(error) = disk::restrict(&self.dir) {
+            tracing::warn!(%error, "the catalog's files keep wider modes inside the vault's own folder");
+        }
+    }
+
+    fn db(&self) -> Result<&sled::Db> {
+        self.db.as_ref().ok_or_else(|| Error::damaged("catalog: it is not open"))
+    }
+
+    fn fault(&self, error: sled::Error) -> Error {
+        match error {
+            sled::Error::Io(source) => Error::io("use the catalog in", &self.dir)(source),
+            other => Error::damaged(format!("catalog: {other}")),
+        }
+    }
+
+    /// The commit it reflects and the figures it had then. `None` makes it worthless.
+    pub(crate) fn mark(&self) -> Option<(Mark, Live)> {
+        let sealed = self.db().ok()?.get(MARK).ok()??;
+        let plain = self.keys.catalog_mark.open(&[], &sealed)?;
+        let mut fields = Reader(&plain);
+        let mark = Mark::read(&mut fields)?;
+        let (objects, bytes) = (fields.u64()?, fields.u64()?);
+        let live = Live { objects, bytes, sum: Sum::from_bytes(&fields.array()?), sequence: fields.u64()? };
+        fields.end()?;
+        Some((mark, live))
+    }
+
+    /// Makes the next opening rebuild it.
+    pub(crate) fn invalidate(&self) {
+        if let Some(db) = &self.db {
+            let _ = db.remove(MARK);
+            let _ = db.flush();
+        }
+    }
+
+    /// What stands under a name.
+    pub(crate) fn get(&self, name: &CatalogName) -> Result<Option<Located>> {
+        let key = value_key(name);
+        match self.db()?.get(&key).map_err(|e| self.fault(e))? {
+            Some(sealed) => self.open_value(&key, &sealed).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The object with an id, if it stands.
+    pub(crate) fn by_id(&self, id: &ObjectId) -> Result<Option<(CatalogName, Located)>> {
+        let Some(link) = self.db()?.get(link_key(id)).map_err(|e| self.fault(e))? else { return Ok(None) };
+        let name = CatalogName::try_from(link.as_ref()).map_err(|_| Error::damaged("catalog: a link is cut short"))?;
+        match self.get(&name)? {
+            Some(found) if found.entry.id == *id => Ok(Some((name, found))),
+            _ => Err(Error::damaged("catalog: a link leads to another object")),
+        }
+    }
+
+    /// Everything whose catalog name starts with `prefix`, in no order a person would know.
+    pub(crate) fn scan(&self, prefix: &[u8]) -> Result<Vec<(CatalogName, Located)>> {
+        let mut found = Vec::new();
+        self.each(prefix, &mut |name, located| {
+            found.push((name, located));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Visits everything whose catalog name starts with `prefix`.
+    pub(crate) fn each(
+        &self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(CatalogName, Located) -> Result<()>,
+    ) -> Result<()> {
+        let start = [&[VALUE], prefix].concat();
+        for item in self.db()?.scan_prefix(&start) {
+            let (key, sealed) = item.map_err(|e| self.fault(e))?;
+            let located = self.open_value(&key, &sealed)?;
+            let name = CatalogName::try_from(&key[1..]).map_err(|_| Error::damaged("catalog: a key is cut short"))?;
+            visit(name, located)?;
+        }
+        Ok(())
+    }
+
+    /// Opens every value and adds them up. Also demands a link to each and no other.
+    pub(crate) fn survey(&self) -> Result<Live> {
+        let mut live = Live::default();
+        self.each(&[], &mut |name, located| {
+            live.objects += 1;
+            live.bytes += located.entry.bytes;
+            live.sequence = live.sequence.max(located.entry.sequence);
+            live.sum.add(Sum::of_object(&self.keys, &name, &located.entry.id, located.entry.sequence));
+            self.by_id(&located.entry.id)?
+                .filter(|(_, linked)| *linked == located)
+                .map(|_| ())
+                .ok_or_else(|| Error::damaged("catalog: an object has no link"))
+        })?;
+        let db = self.db()?;
+        let links = db.scan_prefix([LINK]).count() as u64;
+        let all = db.len() as u64;
+        let mark = u64::from(db.contains_key(MARK).map_err(|e| self.fault(e))?);
+        match links == live.objects && all == links + live.objects + mark {
+            true => Ok(live),
+            false => Err(Error::damaged("catalog: it holds keys that belong to no object")),
+        }
+    }
+
+    /// Applies changes, all or none, and with them the mark they lead to if that is reached.
+    pub(crate) fn apply(&self, changes: &Changes, reached: Option<(&Mark, &Live)>) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        // Removals of links first: an id may move from one name's change to another's insertion, never the other way.
+        for (name, now) in changes {
+            if let Some(before) = self.get(name)? {
+                batch.remove(link_key(&before.entry.id).as_slice());
+            }
+            if now.is_none() {
+                batch.remove(value_key(name).as_slice());
+            }
+        }
+        for (name, now) in changes {
+            let Some(located) = now else { continue };
+            let key = value_key(name);
+            batch.insert(key.as_slice(), self.seal_value(&key, located)?);
+            batch.insert(link_key(&located.entry.id).as_slice(), name.as_slice());
+        }
+        if let Some((mark, live)) = reached {
+            batch.insert(MARK, self.seal_mark(mark, live)?);
+        }
+        self.db()?.apply_batch(batch).map_err(|e| self.fault(e))
+    }
+
+    /// Hands everything to the operating system; a crash of this process then loses nothing.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.db()?.flush().map_err(|e| self.fault(e))?;
+        self.restrict();
+        Ok(())
+    }
+
+    fn seal_mark(&self, mark: &Mark, live: &Live) -> Result<Vec<u8>> {
+        let mut plain = mark.encode().to_vec();
+        plain.extend_from_slice(&live.objects.to_le_bytes());
+        plain.extend_from_slice(&live.bytes.to_le_bytes());
+        plain.extend_from_slice(&live.sum.to_bytes());
+        plain.extend_from_slice(&live.sequence.to_le_bytes());
+        self.keys.catalog_mark.seal(&[], &plain)
+    }
+
+    fn seal_value(&self, key: &[u8], located: &Located) -> Result<Vec<u8>> {
+        let Located { entry, at } = located;
+        let mut plain = zeroize::Zeroizing::new(Vec::with_capacity(padded(71 + entry.name.len() + 64, VALUE_FLOOR)));
+        plain.extend_from_slice(&entry.id.0);
+        plain.extend_from_slice(&entry.sequence.to_le_bytes());
+        plain.extend_from_slice(&entry.time_ms.to_le_bytes());
+        plain.extend_from_slice(&entry.bytes.to_le_bytes());
+        plain.extend_from_slice(&at.encode());
+        push_names(&mut plain, &entry.kind, &entry.name);
+        let size = padded(plain.len(), VALUE_FLOOR);
+        plain.resize(size, 0);
+        self.keys.catalog_value.seal(&[key], &plain)
+    }
+
+    fn open_value(&self, key: &[u8], sealed: &[u8]) -> Result<Located> {
+        let decode = || {
+            let plain = self.keys.catalog_value.open(&[key], sealed)?;
+            let mut fields = Reader(&plain);
+            let id = ObjectId(fields.array()?);
+            let (sequence, time_ms, bytes) = (fields.u64()?, fields.i64()?, fields.u64()?);
+            let at = Location::read(&mut fields)?;
+            let (kind, name) = take_names(&mut fields)?;
+            fields.zeros()?;
+            let right_key = value_key(&catalog_name(&self.keys, &kind, &name)) == key;
+            right_key.then_some(Located { entry: Entry { id, kind, name, bytes, time_ms, sequence }, at })
+        };
+        decode().ok_or_else(|| Error::damaged("catalog: a value does not authenticate"))
+    }
+}
+
+fn value_key(name: &CatalogName) -> Vec<u8> {
+    [&[VALUE], name.as_slice()].concat()
+}
+
+fn link_key(id: &ObjectId) -> Vec<u8> {
+    [&[LINK], id.0.as_slice()].concat()
+}
+
+/// Opens sled. A handle of this process that was just dropped may hold its lock a moment longer.
+fn open_db(dir: &Path) -> Result<sled::Db> {
+    disk::make_dir(dir)?;
+    for _ in 0..LOCK_TRIES {
+        match try_open_db(dir) {
+            Err(Error::Busy { .. }) => std::thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    try_open_db(dir)
+}
+
+/// Opens sled. It panics on some damage; that counts as damage too.
+fn try_open_db(dir: &Path) -> Result<sled::Db> {
+    let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        // sled reports a held lock as `Other`, with the reason in the text only.
+        Ok(Err(sled::Error::Io(e))) if e.to_string().contains("could not acquire lock") => {
+            Err(Error::Busy { pid: None })
+        }
+        Ok(Err(error)) => Err(Error::damaged(format!("catalog: {error}"))),
+        Err(_) => Err(Error::damaged("catalog: the database cannot be read")),
+    }
+}

@@ -1,0 +1,200 @@
+//! Chunks: where content is cut, how a chunk is named, and whether compressing it pays.
+
+use std::io::Read;
+
+use fastcdc::v2020::{Normalization, cut_gear, get_gear_with_seed, select_masks};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+
+/// No chunk but an object's last is shorter. An object shorter than this is one chunk.
+pub(crate) const MIN: usize = 128 * 1024;
+const AVERAGE: usize = 512 * 1024;
+/// No chunk written here is longer.
+pub(crate) const MAX: usize = 2 * 1024 * 1024;
+/// No chunk of any writer is longer.
+pub(crate) const READ_MAX: usize = 4 * 1024 * 1024;
+const SAMPLE: usize = 4096;
+const RANDOM_BITS: f64 = 7.6;
+const ZSTD_LEVEL: i32 = 3;
+
+/// Keyed hash of a chunk's plaintext: equal chunks of one vault have equal ids, and an id says nothing without the key.
+pub(crate) type ChunkId = [u8; 32];
+
+/// The id of a chunk.
+pub(crate) fn id(key: &[u8; 32], plaintext: &[u8]) -> ChunkId {
+    *blake3::keyed_hash(key, plaintext).as_bytes()
+}
+
+/// Cuts what a reader yields into chunks, holding one chunk and no more.
+pub(crate) struct Cutter<'a> {
+    source: &'a mut dyn Read,
+    buffer: Zeroizing<Vec<u8>>,
+    filled: usize,
+    taken: usize,
+    ended: bool,
+    masks: (u64, u64),
+    gear: (std::borrow::Cow<'static, [u64]>, std::borrow::Cow<'static, [u64]>),
+}
+
+impl<'a> Cutter<'a> {
+    pub(crate) fn new(source: &'a mut dyn Read, seed: u64) -> Cutter<'a> {
+        Cutter {
+            source,
+            buffer: Zeroizing::new(Vec::new()),
+            filled: 0,
+            taken: 0,
+            ended: false,
+            masks: select_masks(AVERAGE, Normalization::Level1),
+            gear: get_gear_with_seed(seed),
+        }
+    }
+
+    /// The next chunk's plaintext, or `None` at the end. Errors are the reader's.
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>> {
+        self.fill()?;
+        if self.filled == 0 {
+            return Ok(None);
+        }
+        let (s, l) = self.masks;
+        let window = &self.buffer[..self.filled];
+        let (_, end) = cut_gear(window, MIN, AVERAGE, MAX, s, l, s << 1, l << 1, &self.gear.0, &self.gear.1);
+        self.taken = end.clamp(1, self.filled);
+        Ok(Some(&self.buffer[..self.taken]))
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        self.buffer.copy_within(self.taken..self.filled, 0);
+        self.filled -= self.taken;
+        self.taken = 0;
+        while !self.ended && self.filled < MAX {
+            if self.filled == self.buffer.len() {
+                self.grow();
+            }
+            match self.source.read(&mut self.buffer[self.filled..]) {
+                Ok(0) => self.ended = true,
+                Ok(n) => self.filled += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(Error::Io { doing: "read", path: "the bytes to be stored".into(), source });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Small objects need a small buffer only. The old one is wiped as it goes.
+    fn grow(&mut self) {
+        let size = (self.buffer.len() * 8).clamp(16 * 1024, MAX);
+        let mut larger = Zeroizing::new(vec![0; size]);
+        larger[..self.filled].copy_from_slice(&self.buffer[..self.filled]);
+        self.buffer = larger;
+    }
+}
+
+/// How a chunk's bytes are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Encoding {
+    Bytes = 0,
+    Zstd = 1,
+}
+
+/// Compresses a chunk where it pays: the encoded bytes, or `None` to store it as it is.
+pub(crate) fn compress(plaintext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if plaintext.len() < 64 || looks_random(plaintext) {
+        return None;
+    }
+    let frame = Zeroizing::new(zstd::bulk::compress(plaintext, ZSTD_LEVEL).ok()?);
+    (frame.len() <= plaintext.len() - plaintext.len() / 32).then_some(frame)
+}
+
+/// Undoes [`compress`]; `None` unless it yields exactly `length` bytes.
+pub(crate) fn decompress(frame: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
+    if length > READ_MAX {
+        return None;
+    }
+    let plain = Zeroizing::new(zstd::bulk::decompress(frame, length).ok()?);
+    (plain.len() == length).then_some(plain)
+}
+
+/// Shannon entropy of bytes taken evenly over the chunk. Few bytes cannot show 7.6 bits, so short chunks are tried.
+fn looks_random(bytes: &[u8]) -> bool {
+    let step = (bytes.len() / SAMPLE).max(1);
+    let mut counts = [0u32; 256];
+    let mut taken = 0u32;
+    for byte in bytes.iter().step_by(step).take(SAMPLE) {
+        counts[*byte as usize] += 1;
+        taken += 1;
+    }
+    let total = f64::from(taken);
+    let bits: f64 = counts.iter().filter(|c| **c > 0).map(|c| f64::from(*c) / total).map(|p| -p * p.log2()).sum();
+    bits > RANDOM_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(length: usize, seed: u64) -> Vec<u8> {
+        let mut out = vec![0; length];
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&seed.to_le_bytes());
+        hasher.finalize_xof().fill(&mut out);
+        out
+    }
+
+    fn cuts(data: &[u8], seed: u64) -> Vec<usize> {
+        let mut reader = data;
+        let mut cutter = Cutter::new(&mut reader, seed);
+        let mut lengths = Vec::new();
+        while let Some(chunk) = cutter.next().unwrap() {
+            lengths.push(chunk.len());
+        }
+        lengths
+    }
+
+    #[test]
+    fn cut_points_are_pinned() {
+        // A change here means that chunks already stored no longer match new ones: deduplication would be lost.
+        let pinned = [601_035, 650_123, 735_850, 136_602, 1_190_074, 595_667, 284_953];
+        assert_eq!(cuts(&noise(4 << 20, 1), 42), pinned);
+    }
+
+    #[test]
+    fn chunks_add_up_and_keep_their_bounds() {
+        for length in [0, 1, MIN - 1, MIN, MIN + 1, MAX - 1, MAX, MAX + 1, 5 << 20] {
+            let lengths = cuts(&noise(length, 7), 9);
+            assert_eq!(lengths.iter().sum::<usize>(), length);
+            assert!(lengths.iter().all(|l| *l <= MAX));
+            assert!(lengths.iter().rev().skip(1).all(|l| *l >= MIN));
+        }
+        assert_eq!(cuts(&vec![0; MAX + 1], 9), vec![MAX, 1]);
+    }
+
+    #[test]
+    fn cut_points_differ_between_seeds() {
+        let data = noise(6 << 20, 3);
+        assert_ne!(cuts(&data, 1), cuts(&data, 2));
+    }
+
+    #[test]
+    fn compression_is_skipped_for_random_bytes() {
+        assert!(compress(&noise(1 << 20, 5)).is_none());
+        assert!(compress(&noise(63, 5)).is_none());
+        let text = b"it is what it is ".repeat(1000);
+        let frame = compress(&text).unwrap();
+        assert!(frame.len() < text.len() / 10);
+        assert_eq!(*decompress(&frame, text.len()).unwrap(), text);
+    }
+
+    #[test]
+    fn decompression_to_another_length_is_refused() {
+        let text = b"it is what it is ".repeat(1000);
+        let frame = compress(&text).unwrap();
+        assert!(decompress(&frame, text.len() - 1).is_none());
+        assert!(decompress(&frame, text.len() + 1).is_none());
+        assert!(decompress(&frame, READ_MAX + 1).is_none());
+        assert!(decompress(&frame[..frame.len() - 1], text.len()).is_none());
+    }
+}

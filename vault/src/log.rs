@@ -1,0 +1,420 @@
+//! The log: all packs of a vault in order, appended at the end, read anywhere.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zeroize::Zeroizing;
+
+use crate::chunk::Encoding;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::head::Sum;
+use crate::key::Keys;
+use crate::pack::{ALIGN, EntryHead, HEAD_BOX, HEADER, Location, PACK_MAX, PackId, TARGET, Type, tags};
+
+/// Open pack files kept at most.
+const FILES_MAX: usize = 64;
+
+/// A place in the log: everything before `offset` of pack `pack`, and all earlier packs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) pack: u32,
+    pub(crate) offset: u64,
+}
+
+/// A stretch of a pack in which no entry could be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) pack: u32,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+impl std::fmt::Display for Gap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "pack {}: no entry can be opened in bytes {} to {}", self.pack, self.from, self.to)
+    }
+}
+
+pub(crate) struct Log {
+    dir: PathBuf,
+    keys: Arc<Keys>,
+    packs: BTreeMap<u32, PackId>,
+    files: Mutex<HashMap<u32, Arc<File>>>,
+    end: Position,
+    /// Where the log ended at the last commit: a failed one is cut back to here.
+    committed: Position,
+    batch: blake3::Hasher,
+    batch_entries: u64,
+    dirty: BTreeSet<u32>,
+    dir_dirty: bool,
+    stopped: Option<String>,
+}
+
+impl Log {
+    /// The packs in a folder, with nothing read from them yet.
+    pub(crate) fn open(dir: &Path, keys: Arc<Keys>) -> Result<Log> {
+        let mut packs = BTreeMap::new();
+        for item in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+            let item = item.map_err(Error::io("list", dir))?;
+            let Some(pack) = item.file_name().to_str().and_then(PackId::parse) else { continue };
+            if packs.insert(pack.number, pack).is_some() {
+                return Err(Error::damaged(format!("there are two packs with number {}", pack.number)));
+            }
+        }
+        Ok(Log {
+            dir: dir.to_path_buf(),
+            batch: blake3::Hasher::new_keyed(&keys.commit_id),
+            keys,
+            packs,
+            files: Mutex::default(),
+            end: Position { pack: 0, offset: TARGET },
+            committed: Position { pack: 0, offset: TARGET },
+            batch_entries: 0,
+            dirty: BTreeSet::new(),
+            dir_dirty: false,
+            stopped: None,
+        })
+    }
+
+    /// Says where the committed log ends and which commit is the last, before the first entry is appended.
+    pub(crate) fn start(&mut self, end: Position, last: &[u8; 32], counter: u64) {
+        self.end = end;
+        self.committed = end;
+        self.begin_batch(last, counter + 1);
+    }
+
+    fn begin_batch(&mut self, previous: &[u8; 32], counter: u64) {
+        self.batch = batch_hasher(&self.keys, previous, counter);
+        self.batch_entries = 0;
+    }
+
+    pub(crate) fn packs(&self) -> &BTreeMap<u32, PackId> {
+        &self.packs
+    }
+
+    /// Number and sum of the packs, as a commit counts them.
+    pub(crate) fn census(&self, without: &[u32]) -> (u32, Sum) {
+        let (mut count, mut sum) = (0, Sum::default());
+        for pack in self.packs.values().filter(|p| !without.contains(&p.number)) {
+            count += 1;
+            sum.add(Sum::of_pack(&self.keys, pack));
+        }
+        (count, sum)
+    }
+
+    /// Has anything been appended since the last commit?
+    pub(crate) fn pending(&self) -> bool {
+        self.batch_entries > 0
+    }
+
+    /// Id for a commit of what was appended since the last one.
+    pub(crate) fn batch_id(&self) -> [u8; 32] {
+        *self.batch.finalize().as_bytes()
+    }
+
+    /// Appends one entry. It is neither durable nor part of the vault before the commit after it is.
+    pub(crate) fn append(
+        &mut self,
+        kind: Type,
+        id: [u8; 32],
+        encoding: Encoding,
+        length: usize,
+        stored: &[u8],
+    ) -> Result<Location> {
+        self.check_writable()?;
+        let head = EntryHead::new(kind, encoding, length, stored.len(), id)?;
+        let room = PACK_MAX - u64::from(head.entry_length());
+        if self.end.offset >= TARGET || self.end.offset > room {
+            self.create_pack()?;
+        }
+        let pack = self.pack(self.end.pack)?;
+        let entry = head.seal(&self.keys, &pack, self.end.offset, stored)?;
+        self.write(&entry)?;
+        let at = Location { pack: pack.number, offset: self.end.offset as u32, length: entry.len() as u32 };
+        if kind != Type::Commit {
+            extend_batch(&mut self.batch, &at, &entry);
+            self.batch_entries += 1;
+        }
+        self.end.offset = at.end();
+        Ok(at)
+    }
+
+    /// A pack with room for a commit must exist before the packs are counted for it.
+    pub(crate) fn make_room(&mut self) -> Result<()> {
+        match self.end.offset >= TARGET {
+            true => self.check_writable().and_then(|()| self.create_pack()),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&mut self, entry: &[u8]) -> Result<()> {
+        let (number, offset) = (self.end.pack, self.end.offset);
+        let (file, path) = (self.file(number)?, self.path(number)?);
+        self.dirty.insert(number);
+        disk::write_at(&file, &path, entry, offset).map_err(|error| {
+            // A torn entry must not stay in front of later ones.
+            if let Err(e) = file.set_len(offset) {
+                self.stopped = Some(e.to_string());
+            }
+            error
+        })
+    }
+
+    fn create_pack(&mut self) -> Result<()> {
+        let last = self.packs.keys().next_back().copied().unwrap_or(0);
+        let number = last.checked_add(1).ok_or_else(|| Error::Limit("no pack number is left".into()))?;
+        let pack = PackId::new(number)?;
+        let path = self.dir.join(pack.file_name());
+        let file = disk::create(&path)?;
+        if let Err(error) = disk::write_at(&file, &path, &pack.header(&self.keys), 0) {
+            disk::remove(&path)?;
+            return Err(error);
+        }
+        self.packs.insert(number, pack);
+        self.dirty.insert(number);
+        self.dir_dirty = true;
+        self.end = Position { pack: number, offset: HEADER };
+        Ok(())
+    }
+
+    /// Makes everything appended durable. Once this failed, nothing is written or synced again by this handle.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.check_writable()?;
+        let result = self.try_sync();
+        if let Err(error) = &result {
+            self.stop(error.to_string());
+            self.abandon();
+        }
+        result
+    }
+
+    /// Makes packs from a number on durable that another process wrote and may not have synced.
+    pub(crate) fn sync_from(&mut self, number: u32) -> Result<()> {
+        self.dirty.extend(self.packs.range(number..).map(|(n, _)| *n));
+        self.dir_dirty = true;
+        self.sync()
+    }
+
+    fn try_sync(&mut self) -> Result<()> {
+        for number in std::mem::take(&mut self.dirty) {
+            disk::sync(&*self.file(number)?, &self.path(number)?)?;
+        }
+        if std::mem::take(&mut self.dir_dirty) {
+            disk::sync_dir(&self.dir)?;
+        }
+        Ok(())
+    }
+
+    /// The commit with this id is durable and counted by the head; the next batch begins.
+    pub(crate) fn committed(&mut self, id: &[u8; 32], counter: u64) {
+        self.committed = self.end;
+        self.begin_batch(id, counter + 1);
+    }
+
+    /// Ends all writing. What is on disk stays as it is.
+    pub(crate) fn stop(&mut self, why: String) {
+        self.stopped = Some(why);
+    }
+
+    /// Has writing ended?
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    /// Cuts off what was not committed, as far as that is possible.
+    pub(crate) fn abandon(&mut self) {
+        if let Err(error) = self.cut(self.committed) {
+            tracing::warn!(%error, "what was not committed could not be cut off; it is ignored at the next opening");
+        }
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        match &self.stopped {
+            None => Ok(()),
+            Some(why) => Err(Error::Stopped(why.clone())),
+        }
+    }
+
+    /// Removes everything after a position: later packs are deleted, its own is shortened.
+    pub(crate) fn cut(&mut self, end: Position) -> Result<()> {
+        let later: Vec<PackId> = self.packs.range(end.pack + 1..).map(|(_, p)| *p).collect();
+        for pack in later.iter().rev() {
+            self.forget(pack.number);
+            disk::remove(&self.dir.join(pack.file_name()))?;
+        }
+        if self.packs.contains_key(&end.pack) && self.length(end.pack)? > end.offset {
+            let path = self.path(end.pack)?;
+            self.file(end.pack)?.set_len(end.offset).map_err(Error::io("shorten", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a pack that no commit counts any more.
+    pub(crate) fn delete(&mut self, number: u32) -> Result<()> {
+        let path = self.path(number)?;
+        self.forget(number);
+        disk::remove(&path)
+    }
+
+    fn forget(&mut self, number: u32) {
+        self.packs.remove(&number);
+        self.dirty.remove(&number);
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    fn pack(&self, number: u32) -> Result<PackId> {
+        self.packs.get(&number).copied().ok_or_else(|| Error::damaged(format!("pack {number} is missing")))
+    }
+
+    fn path(&self, number: u32) -> Result<PathBuf> {
+        Ok(self.dir.join(self.pack(number)?.file_name()))
+    }
+
+    /// The file of a pack, its header verified when it is opened.
+    fn file(&self, number: u32) -> Result<Arc<File>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get(&number) {
+            return Ok(file.clone());
+        }
+        let (pack, path) = (self.pack(number)?, self.path(number)?);
+        let file = disk::open(&path)?;
+        let mut header = [0; HEADER as usize];
+        disk::read_at(&file, &path, &mut header, 0)
+            .map_err(|e| cut_short(e, || format!("pack {number} has no header")))?;
+        pack.verify(&self.keys, &header)?;
+        if files.len() >= FILES_MAX {
+            files.clear();
+        }
+        let file = Arc::new(file);
+        files.insert(number, file.clone());
+        Ok(file)
+    }
+
+    /// Length of a pack's file.
+    pub(crate) fn length(&self, number: u32) -> Result<u64> {
+        let path = self.path(number)?;
+        Ok(fs::metadata(&path).map_err(Error::io("read", &path))?.len())
+    }
+
+    /// The head of the entry at a position, or `None` when none can be opened there.
+    pub(crate) fn head_at(&self, at: Position) -> Result<Option<EntryHead>> {
+        let (pack, path, file) = (self.pack(at.pack)?, self.path(at.pack)?, self.file(at.pack)?);
+        let mut sealed = [0; HEAD_BOX];
+        match disk::read_at(&file, &path, &mut sealed, at.offset) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            other => other?,
+        }
+        Ok(EntryHead::open(&self.keys, &pack, at.offset, &sealed))
+    }
+
+    /// Reads and opens a whole entry. [`Error::Damaged`] if a bit of it is not as it was written.
+    pub(crate) fn read(&self, at: &Location) -> Result<(EntryHead, Zeroizing<Vec<u8>>)> {
+        let entry = self.raw(at)?;
+        let pack = self.pack(at.pack)?;
+        let bad = || Error::damaged(format!("{at}: the entry does not authenticate"));
+        let (head, body) = entry.split_at_checked(HEAD_BOX).ok_or_else(bad)?;
+        let head = EntryHead::open(&self.keys, &pack, u64::from(at.offset), head).ok_or_else(bad)?;
+        if head.entry_length() != at.length {
+            return Err(bad());
+        }
+        let content = head.open_body(&self.keys, body).ok_or_else(bad)?;
+        Ok((head, content))
+    }
+
+    /// The sealed bytes of an entry.
+    pub(crate) fn raw(&self, at: &Location) -> Result<Vec<u8>> {
+        if u64::from(at.length) > PACK_MAX {
+            return Err(Error::damaged(format!("{at}: impossible length {}", at.length)));
+        }
+        let mut entry = vec![0; at.length as usize];
+        disk::read_at(&*self.file(at.pack)?, &self.path(at.pack)?, &mut entry, u64::from(at.offset))
+            .map_err(|e| cut_short(e, || format!("{at}: the pack ends before the entry does")))?;
+        Ok(entry)
+    }
+
+    /// Visits the entries between two positions in order, and says where entries could not be opened. Where one
+    /// cannot, the next multiple of 64 bytes that opens is where the walk goes on.
+    pub(crate) fn walk(
+        &self,
+        from: Position,
+        to: Position,
+        visit: &mut dyn FnMut(Location, EntryHead) -> Result<()>,
+    ) -> Result<Vec<Gap>> {
+        let mut gaps = Vec::new();
+        let numbers: Vec<u32> = self.packs.range(from.pack..=to.pack).map(|(n, _)| *n).collect();
+        for number in numbers {
+            let length = self.length(number)?;
+            let end = if number == to.pack { to.offset } else { length };
+            let start = if number == from.pack { from.offset } else { HEADER };
+            if let Err(Error::Damaged(_)) = self.file(number) {
+                gaps.push(Gap { pack: number, from: 0, to: length });
+                continue;
+            }
+            self.walk_pack(number, start, end, visit, &mut gaps)?;
+        }
+        Ok(gaps)
+    }
+
+    fn walk_pack(
+        &self,
+        pack: u32,
+        start: u64,
+        end: u64,
+        visit: &mut dyn FnMut(Location, EntryHead) -> Result<()>,
+        gaps: &mut Vec<Gap>,
+    ) -> Result<()> {
+        let mut offset = start;
+        let mut lost_from = None;
+        while offset < end {
+            let head = self.head_at(Position { pack, offset })?;
+            let fits = head.filter(|h| offset + u64::from(h.entry_length()) <= end);
+            let Some(head) = fits else {
+                lost_from.get_or_insert(offset);
+                offset += ALIGN;
+                continue;
+            };
+            if let Some(from) = lost_from.take() {
+                gaps.push(Gap { pack, from, to: offset });
+            }
+            let at = Location { pack, offset: offset as u32, length: head.entry_length() };
+            visit(at, head)?;
+            offset = at.end();
+        }
+        if let Some(from) = lost_from {
+            gaps.push(Gap { pack, from, to: end });
+        }
+        Ok(())
+    }
+
+    /// Closes the files, so that the next read looks at what is on disk and verifies headers again.
+    pub(crate) fn close_files(&self) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The place after the last byte of the log.
+    pub(crate) fn end(&self) -> Position {
+        self.end
+    }
+}
+
+/// The hasher for the id of the commit with this counter.
+pub(crate) fn batch_hasher(keys: &Keys, previous: &[u8; 32], counter: u64) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new_keyed(&keys.commit_id);
+    hasher.update(previous).update(&counter.to_le_bytes());
+    hasher
+}
+
+/// Adds an entry, as it is on disk, to a batch.
+pub(crate) fn extend_batch(batch: &mut blake3::Hasher, at: &Location, entry: &[u8]) {
+    batch.update(&at.pack.to_le_bytes()).update(&u64::from(at.offset).to_le_bytes()).update(&tags(entry));
+}
+
+fn cut_short(error: Error, what: impl FnOnce() -> String) -> Error {
+    match error {
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof => Error::Damaged(what()),
+        other => other,
+    }
+}

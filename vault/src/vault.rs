@@ -1,0 +1,551 @@
+//! The vault: put, read, find, list, remove and commit over the log, the index and the catalog.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use zeroize::Zeroizing;
+
+use crate::catalog::Located;
+use crate::check::{CheckDepth, Problem, Report};
+use crate::chunk::{self, ChunkId, Cutter, Encoding};
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::head::{Commit, HeadFile, Mark, Seen};
+use crate::index::Index;
+use crate::key::{Header, KdfCost, Keys, Secret, Unlock};
+use crate::log::{Log, Position};
+use crate::object::{Entry, Object, ObjectId, Removal, catalog_name, check_name, kind_prefix};
+use crate::open::{self, OnDamage, Options, Paths};
+use crate::pack::{HEADER, Location, STORED_MAX, TARGET, Type};
+use crate::seal::random;
+use crate::standing::Standing;
+
+/// The index goes to disk at a commit once this many entries are in memory only.
+const INDEX_FLUSH: usize = 1024;
+/// At closing it goes to disk from this many on; fewer are replayed faster than a run is written.
+const INDEX_FLUSH_CLOSING: usize = 64;
+/// More chunks than this do not fit an object's record.
+const CHUNKS_MAX: usize = (STORED_MAX - 2048) / 36;
+
+/// What [`Vault::put`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The object's id.
+    pub id: ObjectId,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// How many of them the vault did not hold yet.
+    pub new_bytes: u64,
+    /// Did this very object (kind, name and content) stand already? Then nothing was written.
+    pub duplicate: bool,
+}
+
+/// The vault in figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The vault's id, hexadecimal.
+    pub vault_id: String,
+    /// Objects that stand.
+    pub objects: u64,
+    /// Their length in bytes, before deduplication and compression.
+    pub bytes: u64,
+    /// Length of all packs in bytes.
+    pub stored_bytes: u64,
+    /// Number of packs.
+    pub packs: u64,
+    /// Key slots in the header.
+    pub slots: u64,
+    /// Number of the last commit.
+    pub commits: u64,
+}
+
+/// An open vault. It holds the only lock on its folder until it is dropped.
+pub struct Vault {
+    pub(crate) paths: Paths,
+    pub(crate) header: Header,
+    pub(crate) head: HeadFile,
+    pub(crate) seen: Option<Seen>,
+    pub(crate) log: Log,
+    pub(crate) index: RwLock<Index>,
+    pub(crate) standing: Standing,
+    pub(crate) last: Mark,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) _lock: File,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Vault({})", self.paths.0.display())
+    }
+}
+
+impl Vault {
+    /// Makes a vault in `dir`, which must be empty or absent, with a slot for the passphrase and one for the recovery
+    /// phrase's 32 bytes of entropy, and opens it. A crash leaves either no vault or a whole one.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if the folder is not empty, [`Error::Limit`] if the cost is out of bounds, [`Error::Io`].
+    pub fn create(dir: &Path, passphrase: &Secret, recovery_entropy: &[u8; 32], cost: KdfCost) -> Result<Vault> {
+        Vault::create_with(dir, passphrase, recovery_entropy, cost, &Options::default())
+    }
+
+    /// [`Vault::create`] with options.
+    ///
+    /// # Errors
+    /// As [`Vault::create`].
+    pub fn create_with(
+        dir: &Path,
+        passphrase: &Secret,
+        recovery_entropy: &[u8; 32],
+        cost: KdfCost,
+        options: &Options,
+    ) -> Result<Vault> {
+        if dir.read_dir().is_ok_and(|mut items| items.next().is_some()) {
+            return Err(Error::Exists(dir.to_path_buf()));
+        }
+        let (header, master) = Header::create(passphrase, recovery_entropy, cost)?;
+        let keys = Arc::new(Keys::new(header.vault, master));
+        let temporary = dir.with_extension(format!("new-{}", hex::encode(random::<8>()?)));
+        let made = make(&Paths(temporary.clone()), &header, &keys).and_then(|()| move_into_place(&temporary, dir));
+        if made.is_err() {
+            let _ = disk::remove_dir(&temporary);
+        }
+        made?;
+        let paths = Paths(dir.to_path_buf());
+        let lock = open::lock(&paths)?;
+        open::open_unlocked(paths, lock, header, keys, options)
+    }
+
+    /// Opens the vault in `dir`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none, [`Error::WrongKey`], [`Error::Busy`] while it is open elsewhere,
+    /// [`Error::Unsupported`], [`Error::Damaged`], [`Error::Rollback`], [`Error::Io`].
+    pub fn open(dir: &Path, unlock: &Unlock) -> Result<Vault> {
+        Vault::open_with(dir, unlock, &Options::default())
+    }
+
+    /// [`Vault::open`] with options.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn open_with(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Vault> {
+        open::open(dir, unlock, options)
+    }
+
+    /// Stores what `source` yields under (kind, name), in bounded memory. What stood there before no longer does. It is
+    /// found and read at once, and survives a crash once [`Vault::commit`] returned.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for names the format cannot hold, [`Error::Io`] from `source` or the disk, [`Error::Stopped`].
+    pub fn put(&mut self, kind: &str, name: &str, source: &mut dyn Read) -> Result<Stored> {
+        check_name(kind, name)?;
+        let mut object = Object {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            sequence: self.standing.live.sequence + 1,
+            time_ms: now_ms(),
+            bytes: 0,
+            chunks: Vec::new(),
+        };
+        let mut new_bytes = 0;
+        let mut cutter = Cutter::new(source, self.keys.chunker_seed);
+        while let Some(plaintext) = cutter.next()? {
+            let id = chunk::id(&self.keys.chunk_id, plaintext);
+            if !self.has_chunk(&id)? {
+                self.append_chunk(id, plaintext)?;
+                new_bytes += plaintext.len() as u64;
+            }
+            object.bytes += plaintext.len() as u64;
+            object.chunks.push((id, plaintext.len() as u32));
+            if object.chunks.len() > CHUNKS_MAX {
+                return Err(Error::Limit(format!("an object has at most {CHUNKS_MAX} chunks")));
+            }
+        }
+        let id = object.id(&self.keys);
+        let duplicate = self.find(kind, name)?.is_some_and(|entry| entry.id == id);
+        if !duplicate {
+            self.append_object(id, &object)?;
+        }
+        Ok(Stored { id, bytes: object.bytes, new_bytes, duplicate })
+    }
+
+    fn append_chunk(&mut self, id: ChunkId, plaintext: &[u8]) -> Result<()> {
+        let frame = chunk::compress(plaintext);
+        let (encoding, stored) = match &frame {
+            Some(frame) => (Encoding::Zstd, frame.as_slice()),
+            None => (Encoding::Bytes, plaintext),
+        };
+        let at = self.log.append(Type::Chunk, id, encoding, plaintext.len(), stored)?;
+        self.index.get_mut().unwrap_or_else(PoisonError::into_inner).insert(id, at);
+        Ok(())
+    }
+
+    fn append_object(&mut self, id: ObjectId, object: &Object) -> Result<()> {
+        let body = object.encode();
+        let at = self.log.append(Type::Object, id.0, Encoding::Bytes, body.len(), &body)?;
+        let name = catalog_name(&self.keys, &object.kind, &object.name);
+        self.standing.set(&self.keys, name, Some(Located { entry: object.entry(id), at }))?;
+        self.standing.live.sequence = object.sequence;
+        Ok(())
+    }
+
+    fn has_chunk(&self, id: &ChunkId) -> Result<bool> {
+        let known = self.index.read().unwrap_or_else(PoisonError::into_inner).get(id);
+        match known {
+            Ok(found) => Ok(found.is_some()),
+            Err(_) => {
+                self.remake_index()?;
+                Ok(self.index.read().unwrap_or_else(PoisonError::into_inner).get(id)?.is_some())
+            }
+        }
+    }
+
+    /// All bytes of an object, every chunk authenticated and its id recomputed. Wiped from memory when dropped.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Damaged`] naming object and pack if a bit is not as it was written, [`Error::Io`].
+    pub fn read(&self, id: &ObjectId) -> Result<Zeroizing<Vec<u8>>> {
+        let (object, _) = self.record(id)?;
+        let length = usize::try_from(object.bytes).map_err(|_| Error::Limit("the object exceeds memory".into()))?;
+        let mut out = Zeroizing::new(Vec::new());
+        out.try_reserve_exact(length).map_err(|_| Error::Limit("the object exceeds memory".into()))?;
+        self.each_chunk(&object, &mut |plaintext| {
+            out.extend_from_slice(plaintext);
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// Writes an object's bytes to `out`, one verified chunk at a time. On an error `out` has a correct beginning only.
+    /// Returns the number of bytes.
+    ///
+    /// # Errors
+    /// As [`Vault::read`], and [`Error::Io`] from `out`.
+    pub fn read_to(&self, id: &ObjectId, out: &mut dyn Write) -> Result<u64> {
+        let (object, _) = self.record(id)?;
+        self.each_chunk(&object, &mut |plaintext| {
+            let failed = |source| Error::Io { doing: "write", path: "what was read".into(), source };
+            out.write_all(plaintext).map_err(failed)
+        })?;
+        Ok(object.bytes)
+    }
+
+    /// All bytes of the object that stands under (kind, name), if one does.
+    ///
+    /// # Errors
+    /// As [`Vault::read`], without [`Error::NotFound`].
+    pub fn read_named(&self, kind: &str, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        self.find(kind, name)?.map(|entry| self.read(&entry.id)).transpose()
+    }
+
+    /// The object that stands under (kind, name), if one does.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] or [`Error::Io`] from the catalog.
+    pub fn find(&self, kind: &str, name: &str) -> Result<Option<Entry>> {
+        let found = self.noticed(self.standing.get(&catalog_name(&self.keys, kind, name)))?;
+        Ok(found.map(|located| located.entry))
+    }
+
+    /// All objects of a kind that stand, oldest first.
+    ///
+    /// # Errors
+    /// As [`Vault::find`].
+    pub fn list(&self, kind: &str) -> Result<Vec<Entry>> {
+        let found = self.noticed(self.standing.scan(&kind_prefix(&self.keys, kind)))?;
+        let mut entries: Vec<Entry> = found.into_iter().map(|l| l.entry).filter(|e| e.kind == kind).collect();
+        entries.sort_unstable_by_key(|e| e.sequence);
+        Ok(entries)
+    }
+
+    /// Lets an object no longer stand. Durable once [`Vault::commit`] returned; its bytes stay in the packs until they
+    /// are collected.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Stopped`], [`Error::Io`].
+    pub fn remove(&mut self, id: &ObjectId) -> Result<()> {
+        let found = self.noticed(self.standing.by_id(id))?;
+        let (name, located) = found.ok_or_else(|| Error::NotFound(format!("object {id}")))?;
+        let sequence = self.standing.live.sequence + 1;
+        let Entry { kind, name: text, .. } = located.entry;
+        let body = Removal { kind, name: text, sequence, time_ms: now_ms() }.encode();
+        self.log.append(Type::Removal, id.0, Encoding::Bytes, body.len(), &body)?;
+        self.standing.set(&self.keys, name, None)?;
+        self.standing.live.sequence = sequence;
+        Ok(())
+    }
+
+    /// Makes everything since the last commit durable, all of it or none. One sync of each pack written to and one of
+    /// the head, however many objects there are.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: nothing since the last commit is durable. After a failed sync this handle no longer writes
+    /// ([`Error::Stopped`]); after a full disk the commit can be tried again.
+    pub fn commit(&mut self) -> Result<()> {
+        if !self.log.pending() {
+            return Ok(());
+        }
+        self.log.make_room()?;
+        let (packs, pack_sum) = self.log.census(&[]);
+        let commit = Commit {
+            counter: self.last.counter + 1,
+            epoch: self.header.epoch,
+            live: self.standing.live,
+            packs,
+            pack_sum,
+            previous: self.last.id,
+            retired: Vec::new(),
+        };
+        let (id, body) = (self.log.batch_id(), commit.encode());
+        let at = self.log.append(Type::Commit, id, Encoding::Bytes, body.len(), &body)?;
+        self.log.sync()?;
+        let mark = Mark { counter: commit.counter, id, at };
+        self.write_head(&mark)?;
+        self.log.committed(&id, mark.counter);
+        self.last = mark;
+        self.follow_up();
+        Ok(())
+    }
+
+    fn write_head(&mut self, mark: &Mark) -> Result<()> {
+        let written = self.head.write(&self.keys, mark, self.header.epoch);
+        if let Err(error) = &written {
+            self.log.stop(error.to_string());
+        }
+        written
+    }
+
+    /// What is made anew when it is missing need not be durable, and its failure does not undo a commit.
+    fn follow_up(&mut self) {
+        let mark = self.last;
+        if let Err(error) = self.standing.apply(&mark) {
+            tracing::warn!(%error, "the catalog fell behind and is made anew at the next opening");
+            self.standing.catalog.invalidate();
+        }
+        let index = self.index.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if index.recent() >= INDEX_FLUSH {
+            index.flush(mark).unwrap_or_else(|error| tracing::warn!(%error, "the chunk index was not written"));
+        }
+        if let Some(Err(error)) = self.seen.as_ref().map(|seen| seen.write(&self.keys, &mark)) {
+            tracing::warn!(%error, "the highest head seen was not recorded");
+        }
+    }
+
+    /// A key for the program's own use: 32 bytes, different for each purpose and vault, the same at every opening.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        self.keys.app(purpose)
+    }
+
+    /// The vault in figures.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a pack cannot be looked at.
+    pub fn status(&self) -> Result<Status> {
+        let mut stored_bytes = 0;
+        for number in self.log.packs().keys() {
+            stored_bytes += self.log.length(*number)?;
+        }
+        Ok(Status {
+            vault_id: hex::encode(self.keys.vault),
+            objects: self.standing.live.objects,
+            bytes: self.standing.live.bytes,
+            stored_bytes,
+            packs: self.log.packs().len() as u64,
+            slots: self.header.slots() as u64,
+            commits: self.last.counter,
+        })
+    }
+
+    /// Compares everything on disk with everything else. Problems are in the report, not errors.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the disk refuses.
+    pub fn check(&self, depth: CheckDepth) -> Result<Report> {
+        crate::check::check(self, depth)
+    }
+
+    /// Makes index and catalog anew from the packs alone. Returns the places that could not be read.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] with uncommitted changes, [`Error::Damaged`] if objects were lost, [`Error::Io`].
+    pub fn rebuild(&mut self) -> Result<Vec<Problem>> {
+        if self.log.pending() {
+            return Err(Error::Limit("commit before rebuilding".into()));
+        }
+        self.log.close_files();
+        let counted = open::read_commit(&self.log, &self.last)?.live;
+        let index = Index::empty(&self.paths.index(), self.keys.clone())?;
+        self.standing.catalog.clear()?;
+        let (index, gaps) = open::rebuild(&self.keys, &self.log, index, &mut self.standing, self.last)?;
+        *self.index.get_mut().unwrap_or_else(PoisonError::into_inner) = index;
+        open::accept_rebuilt(&self.standing.live, &counted, &gaps, OnDamage::Refuse)?;
+        Ok(gaps.iter().map(|gap| Problem { what: gap.to_string(), object: None }).collect())
+    }
+
+    /// Replaces the passphrase. The old one no longer opens this folder; copies made before still open with it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the cost is out of bounds, [`Error::Io`].
+    pub fn change_passphrase(&mut self, new: &Secret, cost: KdfCost) -> Result<()> {
+        let header = self.header.set_passphrase(new, cost, &self.keys.master)?;
+        header.write(&self.paths.header(), &self.keys.master)?;
+        self.header = header;
+        // From here on a header from before is noticed.
+        let mark = self.last;
+        self.write_head(&mark)
+    }
+
+    /// A catalog that failed is made anew at the next opening.
+    fn noticed<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(Error::Damaged(_)) = &result {
+            self.standing.catalog.invalidate();
+        }
+        result
+    }
+
+    /// The record of an object that stands.
+    pub(crate) fn record(&self, id: &ObjectId) -> Result<(Object, Location)> {
+        let found = self.noticed(self.standing.by_id(id))?;
+        let (_, Located { entry, at }) = found.ok_or_else(|| Error::NotFound(format!("object {id}")))?;
+        let (head, body) = self.log.read(&at).map_err(|e| name_object(e, id))?;
+        let object = Object::decode(&self.keys, id, &body).filter(|object| {
+            head.kind == Type::Object && head.id == id.0 && object.entry(*id) == entry
+        });
+        let object = object.ok_or_else(|| Error::damaged(format!("{at}: this is not the record of object {id}")))?;
+        Ok((object, at))
+    }
+
+    fn each_chunk(&self, object: &Object, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        for (id, length) in &object.chunks {
+            let plaintext = self.read_chunk(id).map_err(|e| name_object(e, &object.id(&self.keys)))?;
+            if plaintext.len() != *length as usize {
+                return Err(Error::damaged(format!("object {}: a chunk has another length", object.id(&self.keys))));
+            }
+            visit(&plaintext)?;
+        }
+        Ok(())
+    }
+
+    /// One chunk, its id recomputed.
+    fn read_chunk(&self, id: &ChunkId) -> Result<Zeroizing<Vec<u8>>> {
+        let at = self.locate(id)?;
+        let (head, plaintext) = self.log.read(&at)?;
+        let sound = head.kind == Type::Chunk && head.id == *id && chunk::id(&self.keys.chunk_id, &plaintext) == *id;
+        match sound {
+            true => Ok(plaintext),
+            false => Err(Error::damaged(format!("{at}: this is not the chunk that the index names"))),
+        }
+    }
+
+    fn locate(&self, id: &ChunkId) -> Result<Location> {
+        let missing = || Error::damaged("a chunk is in no pack");
+        {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            match index.get(id) {
+                Ok(Some(at)) => return Ok(at),
+                Ok(None) if index.verify().is_ok() => return Err(missing()),
+                _ => {}
+            }
+        }
+        self.remake_index()?;
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.get(id)?.ok_or_else(missing)
+    }
+
+    /// Makes the index anew from the packs, uncommitted entries included; it goes to disk at the next commit.
+    fn remake_index(&self) -> Result<()> {
+        tracing::warn!("the chunk index is damaged and is made anew from the packs");
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = Index::empty(&self.paths.index(), self.keys.clone())?;
+        let first = self.log.packs().keys().next().copied().unwrap_or(1);
+        let gaps = self.log.walk(Position { pack: first, offset: HEADER }, self.log.end(), &mut |at, head| {
+            if head.kind == Type::Chunk {
+                fresh.insert(head.id, at);
+            }
+            Ok(())
+        })?;
+        gaps.iter().for_each(|gap| tracing::warn!(%gap, "damage found while making the index anew"));
+        *index = fresh;
+        Ok(())
+    }
+}
+
+impl Drop for Vault {
+    /// Writes what makes the next opening fast. What was not committed is cut off.
+    fn drop(&mut self) {
+        if self.log.stopped() {
+            return;
+        }
+        let closing = || -> Result<()> {
+            self.standing.catalog.flush()?;
+            let index = self.index.get_mut().unwrap_or_else(PoisonError::into_inner);
+            match self.log.pending() {
+                true => self.log.abandon(),
+                false if index.recent() >= INDEX_FLUSH_CLOSING => index.flush(self.last)?,
+                false => {}
+            }
+            Ok(())
+        };
+        let mut closing = closing;
+        if let Err(error) = closing() {
+            tracing::warn!(%error, "closing left work for the next opening");
+        }
+    }
+}
+
+/// Writes a new vault's files: header, first pack with the first commit, head.
+fn make(paths: &Paths, header: &Header, keys: &Arc<Keys>) -> Result<()> {
+    disk::make_dir(&paths.packs())?;
+    header.write(&paths.header(), &keys.master)?;
+    let mut log = Log::open(&paths.packs(), keys.clone())?;
+    log.start(Position { pack: 0, offset: TARGET }, &[0; 32], 0);
+    log.make_room()?;
+    let (packs, pack_sum) = log.census(&[]);
+    let live = crate::head::Live::default();
+    let commit =
+        Commit { counter: 1, epoch: header.epoch, live, packs, pack_sum, previous: [0; 32], retired: Vec::new() };
+    let (id, body) = (log.batch_id(), commit.encode());
+    let at = log.append(Type::Commit, id, Encoding::Bytes, body.len(), &body)?;
+    log.sync()?;
+    HeadFile::create(&paths.head(), keys, Mark { counter: 1, id, at }, header.epoch)?;
+    disk::sync_dir(&paths.0)
+}
+
+/// Gives a finished vault its name. An empty folder of that name is replaced; any other is left alone.
+fn move_into_place(temporary: &Path, dir: &Path) -> Result<()> {
+    if let Err(error) = std::fs::rename(temporary, dir) {
+        return match error.kind() {
+            std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => {
+                Err(Error::Exists(dir.to_path_buf()))
+            }
+            _ => Err(Error::io("create the vault", dir)(error)),
+        };
+    }
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => disk::sync_dir(parent),
+        _ => disk::sync_dir(Path::new(".")),
+    }
+}
+
+fn name_object(error: Error, id: &ObjectId) -> Error {
+    match error {
+        Error::Damaged(what) => Error::Damaged(format!("object {id}: {what}")),
+        other => other,
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A vault can sit behind a mutex and be used from any thread.
+const _: () = {
+    const fn send<T: Send>() {}
+    send::<Vault>();
+};
+
