@@ -1,0 +1,178 @@
+//! What the process holds between two commands: the vault while it is open, and a recovery phrase until it was shown.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use app::error::{Code, Error, Result};
+use app::home::Home;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The vault's folder, the open vault, the phrase.
+pub struct Hold {
+    dir: PathBuf,
+    home: Mutex<Option<Home>>,
+    phrase: Mutex<Option<Zeroizing<String>>>,
+}
+
+impl Hold {
+    /// Nothing held yet, for the vault in `dir`.
+    pub fn new(dir: PathBuf) -> Self {
+        Hold { dir, home: Mutex::new(None), phrase: Mutex::new(None) }
+    }
+
+    /// The vault's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Creates a vault and keeps it open; `show` opens the window that then takes the phrase.
+    ///
+    /// # Errors
+    /// `Refused` when there is one already; `Usage` for a short passphrase; what `show` returns.
+    pub fn create(&self, passphrase: &str, show: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut home = lock(&self.home);
+        let mut created = app::status::create(&self.dir, passphrase)?;
+        *lock(&self.phrase) = Some(Zeroizing::new(std::mem::take(&mut created.recovery_phrase)));
+        *home = Some(Home::open(&self.dir, passphrase)?);
+        show().map_err(|error| {
+            error.hint(format!("The vault was created, but its recovery phrase was not shown. Remove {} and create it again.", self.dir.display()))
+        })
+    }
+
+    /// Opens the vault; nothing when it is open already.
+    ///
+    /// # Errors
+    /// `Locked` for a wrong passphrase; `Busy` while another program has the vault open; `NotFound` without a vault.
+    pub fn unlock(&self, passphrase: &str) -> Result<()> {
+        let mut home = lock(&self.home);
+        if home.is_none() {
+            *home = Some(Home::open(&self.dir, passphrase)?);
+        }
+        Ok(())
+    }
+
+    /// Locks the vault, once what is running with it has ended.
+    ///
+    /// # Errors
+    /// None; like every other command, it answers with a result.
+    pub fn lock(&self) -> Result<()> {
+        lock(&self.home).take();
+        self.forget_phrase();
+        Ok(())
+    }
+
+    /// What `ask` says of the open vault.
+    ///
+    /// # Errors
+    /// `Locked` while there is none; what `ask` returns.
+    pub fn open<T>(&self, ask: impl FnOnce(&Home) -> Result<T>) -> Result<T> {
+        self.if_open(ask)?.ok_or_else(|| Error::new(Code::Locked, "the vault is locked").hint("Unlock it first."))
+    }
+
+    /// What `ask` says of the open vault; nothing while it is locked.
+    ///
+    /// # Errors
+    /// What `ask` returns.
+    pub fn if_open<T>(&self, ask: impl FnOnce(&Home) -> Result<T>) -> Result<Option<T>> {
+        lock(&self.home).as_ref().map(ask).transpose()
+    }
+
+    /// The recovery phrase: the first time, and never again.
+    pub fn take_phrase(&self) -> Option<String> {
+        lock(&self.phrase).take().map(|mut phrase| std::mem::take(&mut *phrase))
+    }
+
+    /// Forgets a phrase that nobody took.
+    pub fn forget_phrase(&self) {
+        if let Some(mut phrase) = lock(&self.phrase).take() {
+            phrase.zeroize();
+        }
+    }
+}
+
+/// A command that panicked leaves a vault that is still sound: what it did not commit does not count.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSPHRASE: &str = "seven quiet herons wading";
+
+    fn fresh() -> (tempfile::TempDir, Hold) {
+        let dir = tempfile::tempdir().unwrap();
+        let hold = Hold::new(dir.path().join("home"));
+        (dir, hold)
+    }
+
+    #[test]
+    fn phrase_is_given_once() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        let phrase = hold.take_phrase().unwrap();
+        assert_eq!(phrase.split(' ').count(), 24);
+        assert!(hold.take_phrase().is_none());
+    }
+
+    #[test]
+    fn phrase_is_forgotten_with_its_window_and_with_the_lock() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        hold.forget_phrase();
+        assert!(hold.take_phrase().is_none());
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        hold.lock().unwrap();
+        assert!(hold.take_phrase().is_none());
+    }
+
+    #[test]
+    fn locked_vault_answers_nothing() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        assert!(hold.if_open(app::status::vault).unwrap().is_some());
+        hold.lock().unwrap();
+        assert!(hold.if_open(app::status::vault).unwrap().is_none());
+        assert_eq!(hold.open(app::library::sources).err().unwrap().code, Code::Locked);
+        assert_eq!(hold.open(app::dataset::list).err().unwrap().code, Code::Locked);
+    }
+
+    #[test]
+    fn wrong_passphrase_opens_nothing_and_the_right_one_opens_after_it() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        hold.lock().unwrap();
+        assert_eq!(hold.unlock("eight loud herons wading").unwrap_err().code, Code::Locked);
+        assert!(hold.if_open(app::status::vault).unwrap().is_none());
+        hold.unlock(PASSPHRASE).unwrap();
+        assert!(hold.if_open(app::status::vault).unwrap().is_some());
+    }
+
+    #[test]
+    fn vault_open_elsewhere_is_busy() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        let other = Hold::new(hold.dir().to_owned());
+        assert_eq!(other.unlock(PASSPHRASE).unwrap_err().code, Code::Busy);
+        hold.lock().unwrap();
+        other.unlock(PASSPHRASE).unwrap();
+    }
+
+    #[test]
+    fn create_refuses_a_second_vault_and_a_short_passphrase() {
+        let (_dir, hold) = fresh();
+        assert_eq!(hold.create("short", || Ok(())).unwrap_err().code, Code::Usage);
+        assert!(!app::home::exists(hold.dir()));
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        assert_eq!(hold.create(PASSPHRASE, || Ok(())).unwrap_err().code, Code::Refused);
+    }
+
+    #[test]
+    fn create_without_a_recovery_window_says_what_to_do() {
+        let (_dir, hold) = fresh();
+        let error = hold.create(PASSPHRASE, || Err(Error::failure("no window"))).unwrap_err();
+        assert!(error.hint.unwrap().contains("Remove"));
+    }
+}
