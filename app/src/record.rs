@@ -290,7 +290,10 @@ impl Record {
         }
         let record: Self =
             serde_ipld_dagcbor::from_slice(bytes).map_err(|error| RecordError::Malformed(error.to_string()))?;
-        record.check()?;
+        // The decoder takes other spellings of the same record; what was stored has only one.
+        if record.encode()? != bytes {
+            return Err(RecordError::Malformed("not in canonical form".into()));
+        }
         Ok(record)
     }
 }
