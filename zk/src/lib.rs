@@ -24,3 +24,5 @@ extern crate self as zk;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod wires;
