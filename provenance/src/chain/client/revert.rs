@@ -48,7 +48,7 @@ pub(super) fn is_stale_nonce(error: &TransportError) -> bool {
 /// A revert without data.
 pub(super) fn unexplained(message: String) -> Error {
     Error::Reverted {
-        name: "Revert".into(),
+        name: NAMELESS.into(),
         message,
         hint: "look at the dataset, license or job again: its state may have changed".into(),
     }
@@ -60,25 +60,22 @@ pub(super) fn reverted(data: &[u8]) -> Error {
         .map(|error| escrow(&error))
         .or_else(|_| LicenseRegistryErrors::abi_decode(data).map(|error| license(&error)))
         .or_else(|_| DatasetRegistryErrors::abi_decode(data).map(|error| dataset(&error)))
-        .or_else(|_| RewardTokenErrors::abi_decode(data).map(|error| token(&error)));
-    let name = name(data);
+        .or_else(|_| RewardTokenErrors::abi_decode(data).map(|error| token(&error)))
+        .or_else(|_| ProvenanceVerifierErrors::abi_decode(data).map(|error| verifier(&error)));
     match explained {
-        Ok((message, hint)) => Error::Reverted { name, message, hint: hint.into() },
-        Err(_) => unexplained(match decode_revert_reason(data) {
-            Some(reason) => format!("{name}: {reason}"),
-            None => name,
-        }),
+        Ok((message, hint)) => Error::Reverted { name: name(data), message, hint: hint.into() },
+        Err(_) => unexplained(decode_revert_reason(data).unwrap_or_else(|| "the contract gave no reason".into())),
     }
 }
 
 fn name(data: &[u8]) -> String {
-    let Some(selector) = data.first_chunk::<4>().copied() else { return "Revert".into() };
+    let Some(selector) = data.first_chunk::<4>().copied() else { return NAMELESS.into() };
     JobEscrowErrors::name_by_selector(selector)
         .or_else(|| LicenseRegistryErrors::name_by_selector(selector))
         .or_else(|| DatasetRegistryErrors::name_by_selector(selector))
         .or_else(|| RewardTokenErrors::name_by_selector(selector))
         .or_else(|| ProvenanceVerifierErrors::name_by_selector(selector))
-        .unwrap_or("Revert")
+        .unwrap_or(NAMELESS)
         .to_string()
 }
 
@@ -92,6 +89,9 @@ fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
+
+/// The name of a revert without an error of ours.
+const NAMELESS: &str = "Revert";
 
 type Words = (String, &'static str);
 
@@ -223,4 +223,9 @@ fn token(error: &RewardTokenErrors) -> Words {
             "run the step again; the allowance was used meanwhile",
         ),
     }
+}
+
+fn verifier(error: &ProvenanceVerifierErrors) -> Words {
+    let ProvenanceVerifierErrors::KeyRefused(error) = error;
+    (format!("the verifying key is not sound at word {}", error.word), "deploy with the keys of this program")
 }

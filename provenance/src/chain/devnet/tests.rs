@@ -253,15 +253,15 @@ async fn clock_moves_as_told_and_never_back() {
     mine().await;
     assert_eq!(time(BlockNumberOrTag::Latest).await, exact);
     mine().await;
-    assert!((exact + 1..exact + 60).contains(&time(BlockNumberOrTag::Latest).await));
-    let back: Result<Option<u64>, _> = provider.raw_request("evm_setNextBlockTimestamp".into(), (exact,)).await;
-    assert!(back.unwrap_err().to_string().contains("later"));
+    assert!((exact..exact + 60).contains(&time(BlockNumberOrTag::Latest).await));
+    let back: Result<Option<u64>, _> = provider.raw_request("evm_setNextBlockTimestamp".into(), (exact - 1,)).await;
+    assert!(back.unwrap_err().to_string().contains("earlier"));
     drop(provider);
     drop(devnet);
     let devnet = Devnet::open(folder.path()).unwrap();
     let provider = funded(&devnet, &signer(1)).await;
     let pending = provider.get_block_by_number(BlockNumberOrTag::Pending).await.unwrap().unwrap();
-    assert!((exact + 1..exact + 120).contains(&pending.header.timestamp), "the clock survives a restart");
+    assert!((exact..exact + 120).contains(&pending.header.timestamp), "the clock survives a restart");
 }
 
 #[tokio::test]
@@ -412,7 +412,7 @@ async fn thousand_blocks_reopen_quickly() {
     let notebook = deploy(&provider, &NOTEBOOK).await;
     for word in 0..1000 {
         let request = note(notebook, word).with_gas_limit(100_000).with_nonce(word + 1);
-        provider.send_transaction(request).await.unwrap();
+        let _ = provider.send_transaction(request).await.unwrap();
     }
     drop((provider, devnet));
     let start = Instant::now();

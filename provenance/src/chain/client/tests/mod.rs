@@ -1,0 +1,10 @@
+//! The whole journey with the real contracts, on the embedded chain and on another node.
+
+mod anvil;
+mod bindings;
+mod journey;
+mod refusals;
+mod trapdoor;
+mod world;
+
+use super::*;
