@@ -53,8 +53,9 @@ contract JobEscrowTest is World {
     }
 
     function _registryForNextEscrow() private returns (LicenseRegistry) {
+        address[] memory currencies = _currencies();
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        return new LicenseRegistry(datasets, next, _currencies());
+        return new LicenseRegistry(datasets, next, currencies);
     }
 
     // ---- request

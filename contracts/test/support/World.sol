@@ -57,8 +57,9 @@ abstract contract World is Checked {
             verifiers[tier] = new ProvenanceVerifier(TrapdoorKey.words(_alpha(uint8(tier))), true);
         }
         statistic = new ProvenanceVerifier(TrapdoorKey.words(99), true);
+        address[] memory currencies = _currencies();
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        licenses = new LicenseRegistry(datasets, predicted, _currencies());
+        licenses = new LicenseRegistry(datasets, predicted, currencies);
         escrow = new JobEscrow(licenses, verifiers, statistic);
         vm.label(owner, "owner");
         vm.label(licensee, "licensee");
