@@ -1,1 +1,33 @@
-//! To be written.
+//! The use-cases, and the command line over them. The only crate that sees vault, provenance, zk and compute.
+
+pub mod args;
+pub mod bundle;
+pub mod command;
+pub mod confine;
+pub mod connector;
+pub mod dataset;
+pub mod demo;
+pub mod error;
+pub mod gate;
+pub mod home;
+pub mod ids;
+pub mod import;
+pub mod job;
+pub mod library;
+pub mod license;
+pub mod model;
+pub mod network;
+pub mod offer;
+pub mod passphrase;
+pub mod progress;
+pub mod proving;
+pub mod publish;
+pub mod record;
+pub mod reward;
+pub mod sample;
+pub mod status;
+pub mod tamper;
+pub mod time;
+pub mod trail;
+pub mod view;
+pub mod wallet;

@@ -1,1 +1,43 @@
-fn main() {}
+//! The command line. Data goes to standard output, messages and progress to standard error.
+
+use std::process::ExitCode;
+
+use app::args::Cli;
+use app::command;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env("USUFRUCT_LOG"))
+        .with_writer(std::io::stderr)
+        .init();
+    app::progress::watch_interrupt();
+    let json = cli.global.json;
+    match command::run(cli) {
+        Ok(outcome) => {
+            print(if json { outcome.json } else { outcome.text });
+            ExitCode::from(outcome.code)
+        }
+        Err(error) => {
+            if json {
+                print(format!("{:#}\n", error.json()));
+            } else {
+                eprintln!("usufruct: {error}");
+            }
+            ExitCode::from(error.code as u8)
+        }
+    }
+}
+
+/// A reader that went away (`usufruct … | head`) is no error.
+fn print(text: String) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,1 +1,116 @@
-//! To be written.
+//! What only shows when the parts are put together: the command line as a person uses it, two people and the network
+//! between them, and the rules of this codebase.
+
+pub mod market;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The folder of the whole project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// A program of this workspace, beside the test that runs.
+///
+/// # Panics
+/// When it was not built: `cargo build --workspace` builds it.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let path = test.parent().and_then(Path::parent).map(|folder| folder.join(name)).expect("a test is in target/debug/deps");
+    assert!(path.exists(), "{} is missing; `cargo build --workspace` builds it", path.display());
+    path
+}
+
+/// One person at the command line: a home and a network.
+pub struct Person {
+    /// The vault's folder.
+    pub home: PathBuf,
+    /// The network's folder.
+    pub network_home: PathBuf,
+    /// The network's name.
+    pub network: String,
+    /// The passphrase.
+    pub passphrase: String,
+    /// Folders that this person's processes are confined to; none for no confinement.
+    pub confined: Vec<PathBuf>,
+}
+
+impl Person {
+    /// A person with an empty home below `folder`, on the embedded network there.
+    pub fn new(folder: &Path, name: &str) -> Self {
+        let home = folder.join(name);
+        std::fs::create_dir_all(&home).expect("a home");
+        Person {
+            home,
+            network_home: folder.join("network"),
+            network: "embedded".into(),
+            passphrase: format!("correct horse {name}"),
+            confined: vec![],
+        }
+    }
+
+    /// The command, not started.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program("usufruct"));
+        command
+            .args(args)
+            .arg("--json")
+            .env("USUFRUCT_HOME", &self.home)
+            .env("USUFRUCT_NETWORK_HOME", &self.network_home)
+            .env("USUFRUCT_NETWORK", &self.network)
+            .env("USUFRUCT_PASSPHRASE", &self.passphrase)
+            .stdin(std::process::Stdio::null());
+        for folder in &self.confined {
+            command.arg("--confine").arg(folder);
+        }
+        command
+    }
+
+    /// Runs it; the exit code and what it printed.
+    pub fn try_run(&self, args: &[&str]) -> (i32, Value) {
+        let output = self.command(args).output().expect("the program starts");
+        (output.status.code().unwrap_or(-1), parse(args, &output))
+    }
+
+    /// Runs it and expects success.
+    ///
+    /// # Panics
+    /// With what it said, when it failed.
+    pub fn run(&self, args: &[&str]) -> Value {
+        let (code, answer) = self.try_run(args);
+        assert_eq!(code, 0, "usufruct {}: {answer:#}", args.join(" "));
+        answer
+    }
+
+    /// Runs it and expects this exit code; the message.
+    ///
+    /// # Panics
+    /// When it ended otherwise.
+    pub fn fails(&self, code: i32, args: &[&str]) -> String {
+        let (found, answer) = self.try_run(args);
+        assert_eq!(found, code, "usufruct {}: {answer:#}", args.join(" "));
+        answer["error"]["message"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn parse(args: &[&str], output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!(
+            "usufruct {} printed no JSON ({error}): {}{}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
+}
+
+/// Text under a key that the command line promises.
+///
+/// # Panics
+/// When it is not there.
+pub fn text(answer: &Value, key: &str) -> String {
+    answer[key].as_str().unwrap_or_else(|| panic!("no {key:?} in {answer:#}")).to_owned()
+}

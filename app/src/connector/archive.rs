@@ -5,12 +5,12 @@
 //! conversations; then only those are read.
 
 use std::cell::Cell;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 use zip::ZipArchive;
 
-use super::{Error, Format, Output, Result, chatgpt, read_head, read_stream, sniff};
+use super::{Error, Format, Output, Result, chatgpt, dispatch, read_head, sniff};
 
 /// Most entries read of one archive and of those inside it.
 const MAX_ENTRIES: u64 = 100_000;
@@ -52,7 +52,6 @@ struct Budget {
 
 fn read(input: &mut dyn ReadSeek, out: &mut Output<'_>, budget: &mut Budget) -> Result<Format> {
     let size = input.seek(SeekFrom::End(0)).map_err(|error| out.read_error(error))?;
-    budget.bytes = budget.bytes.min(size.saturating_mul(MAX_RATIO).saturating_add(FREE_BYTES));
     let taken = Rc::new(Cell::new(0));
     let allowed = Rc::new(Cell::new(MAX_LISTING_BYTES));
     let counted = Counted { input, taken: Rc::clone(&taken), allowed: Rc::clone(&allowed) };
@@ -64,18 +63,23 @@ fn read(input: &mut dyn ReadSeek, out: &mut Output<'_>, budget: &mut Budget) -> 
         }
     };
     allowed.set(u64::MAX);
+    // Its own size bounds what it may unpack to; what that leaves of a larger budget is kept for the rest.
+    let reserve = budget.bytes.saturating_sub(size.saturating_mul(MAX_RATIO).saturating_add(FREE_BYTES));
+    budget.bytes -= reserve;
     let mut entries = list(&archive, out, budget);
     let format = if is_chat_export(&mut archive, &entries) { Format::Chatgpt } else { Format::Zip };
     if format == Format::Chatgpt {
         entries = conversations(&mut archive, entries, out);
     }
     for entry in &entries {
-        let rest = Rest { format, taken: &taken };
-        if !one(&mut archive, entry, rest, out, budget)? {
+        let head = check(&mut archive, entry, &taken, budget);
+        one(&mut archive, entry, (format, head), out, budget)?;
+        if budget.bytes == 0 {
             out.problem("", "the rest of the archive was left out");
             break;
         }
     }
+    budget.bytes += reserve;
     Ok(format)
 }
 
@@ -155,43 +159,43 @@ fn conversations(archive: &mut Archive<'_>, entries: Vec<Entry>, out: &mut Outpu
     files
 }
 
-#[derive(Clone, Copy)]
-struct Rest<'a> {
-    format: Format,
-    taken: &'a Cell<u64>,
-}
-
-/// Checks and reads one entry. False when the archive as a whole has used up what it may take.
-fn one(archive: &mut Archive<'_>, entry: &Entry, rest: Rest<'_>, out: &mut Output<'_>, budget: &mut Budget) -> Result<bool> {
-    let head = match check(archive, entry, rest.taken, budget) {
-        Ok(head) => head,
+/// Reads one entry of which the check gave the first bytes.
+fn one(
+    archive: &mut Archive<'_>,
+    entry: &Entry,
+    (archive_format, head): (Format, io::Result<Vec<u8>>),
+    out: &mut Output<'_>,
+    budget: &mut Budget,
+) -> Result<()> {
+    let format = match head {
+        Ok(_) if archive_format == Format::Chatgpt => Format::Chatgpt,
+        Ok(head) => sniff(&head),
         Err(error) => {
             out.entry(&entry.name).problem("", format!("{error}; this entry was left out"));
-            return Ok(budget.bytes > 0);
+            return Ok(());
         }
     };
-    let format = if rest.format == Format::Chatgpt { Format::Chatgpt } else { sniff(&head) };
     if matches!(format, Format::Other | Format::Empty) {
         out.summary.other(&entry.name);
-        return Ok(true);
+        return Ok(());
     }
     let mut output = out.entry(&entry.name);
     let mut file = match archive.by_index(entry.index) {
         Ok(file) => file,
         Err(error) => {
             output.problem("", error);
-            return Ok(true);
+            return Ok(());
         }
     };
     let done = match format {
         Format::Zip => nested(&mut file, &mut output, budget),
-        _ => read_stream(Vec::new(), &mut file, format, &mut output),
+        _ => dispatch(format, &mut BufReader::new(file), &mut output),
     };
     match done {
         Err(Error::Read { source, .. }) => output.problem("", source),
         done => done?,
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Decompresses an entry to its end, counting, and returns its first bytes. The checksum is compared at the end.
@@ -200,25 +204,32 @@ fn check(archive: &mut Archive<'_>, entry: &Entry, taken: &Cell<u64>, budget: &m
     let mut file = archive.by_index(entry.index).map_err(io::Error::other)?;
     let head = read_head(&mut file)?;
     let mut bytes = head.len() as u64;
+    let counted = count(&mut file, &mut bytes, taken, budget);
+    budget.bytes = budget.bytes.saturating_sub(bytes);
+    counted.map(|()| head)
+}
+
+/// Reads to the end; refuses what grows beyond a limit. `bytes` is what came out so far.
+fn count(file: &mut dyn Read, bytes: &mut u64, taken: &Cell<u64>, budget: &Budget) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {
-        if bytes > budget.bytes {
-            budget.bytes = 0;
-            return Err(io::Error::other("the archive unpacks to more than it may"));
-        }
-        if bytes > MAX_ENTRY_BYTES {
-            return Err(io::Error::other(format!("it unpacks to more than {MAX_ENTRY_BYTES} bytes")));
-        }
-        if bytes > FREE_BYTES && bytes / MAX_RATIO > taken.get() {
-            return Err(io::Error::other(format!("it unpacks to more than {MAX_RATIO} times its size")));
+        let refused = if *bytes > FREE_BYTES && *bytes / MAX_RATIO > taken.get() {
+            Some(format!("it unpacks to more than {MAX_RATIO} times its size"))
+        } else if *bytes > MAX_ENTRY_BYTES {
+            Some(format!("it unpacks to more than {MAX_ENTRY_BYTES} bytes"))
+        } else if *bytes > budget.bytes {
+            Some("the archive unpacks to more than it may".to_owned())
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            return Err(io::Error::other(reason));
         }
         match file.read(&mut buffer)? {
-            0 => break,
-            count => bytes += count as u64,
+            0 => return Ok(()),
+            more => *bytes += more as u64,
         }
     }
-    budget.bytes -= bytes;
-    Ok(head)
 }
 
 fn nested(file: &mut dyn Read, out: &mut Output<'_>, budget: &mut Budget) -> Result<()> {
@@ -233,10 +244,7 @@ fn nested(file: &mut dyn Read, out: &mut Output<'_>, budget: &mut Budget) -> Res
         return Ok(());
     }
     budget.level += 1;
-    let outer = budget.bytes;
     let done = read(&mut Cursor::new(bytes), out, budget);
-    // The inner archive's own bound is its own; what it took counts for the outer one too.
-    budget.bytes = budget.bytes.min(outer);
     budget.level -= 1;
     done.map(|_| ())
 }

@@ -17,7 +17,7 @@ const SCHEMA: &str = "usufruct/message@1";
 /// One conversation: the longest seen are about half of this, with pictures as references.
 const LIMITS: Limits = Limits { bytes: 16 << 20, values: 1_000_000 };
 /// Most bytes read of the export's list of files.
-const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 /// Longest title, in characters.
 const MAX_TITLE_CHARS: usize = 500;
 

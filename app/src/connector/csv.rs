@@ -42,50 +42,47 @@ impl Connector for Table {
 fn rows(mut reader: Reader<impl Read>, row_bytes: &Cell<usize>, out: &mut Output<'_>) -> Result<()> {
     let mut row = ByteRecord::new();
     let mut columns: Option<Columns> = None;
-    loop {
+    for number in 1_u64.. {
         row_bytes.set(0);
-        let line = reader.position().line();
+        let place = format!("row {number}");
         match reader.read_byte_record(&mut row) {
             Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(error) => return stopped(error, line, out),
+            Ok(false) => break,
+            Err(error) => return stopped(error, &place, out),
         }
-        let line = row.position().map_or(line, ::csv::Position::line);
-        let Some(columns) = &columns else {
-            if row.len() > MAX_FIELDS {
-                out.problem(format!("line {line}"), format!("{} columns, more than {MAX_FIELDS}; the table was left out", row.len()));
-                return Ok(());
-            }
-            let found = Columns::from_first(&row);
-            if !found.from_header {
-                put(&row, &found, line, out)?;
-            }
-            columns = Some(found);
+        if let Some(columns) = &columns {
+            put(&row, columns, &place, out)?;
             continue;
-        };
-        put(&row, columns, line, out)?;
+        }
+        if row.len() > MAX_FIELDS {
+            out.problem(place, format!("{} columns, more than {MAX_FIELDS}; the table was left out", row.len()));
+            break;
+        }
+        let found = Columns::from_first(&row);
+        if !found.from_header {
+            put(&row, &found, &place, out)?;
+        }
+        columns = Some(found);
     }
+    Ok(())
 }
 
-fn stopped(error: ::csv::Error, line: u64, out: &mut Output<'_>) -> Result<()> {
+fn stopped(error: ::csv::Error, place: &str, out: &mut Output<'_>) -> Result<()> {
     match error.into_kind() {
         ::csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            out.problem(
-                format!("line {line}"),
-                format!("a row longer than {MAX_ROW_BYTES} bytes, perhaps an unclosed quotation mark; the rest was left out"),
-            );
+            let reason = format!("longer than {MAX_ROW_BYTES} bytes, perhaps an unclosed quotation mark; the rest was left out");
+            out.problem(place, reason);
             Ok(())
         }
         ::csv::ErrorKind::Io(error) => Err(out.read_error(error)),
         other => {
-            out.problem(format!("line {line}"), format!("{other:?}; the rest was left out"));
+            out.problem(place, format!("{other:?}; the rest was left out"));
             Ok(())
         }
     }
 }
 
-fn put(row: &ByteRecord, columns: &Columns, line: u64, out: &mut Output<'_>) -> Result<()> {
-    let place = format!("line {line}");
+fn put(row: &ByteRecord, columns: &Columns, place: &str, out: &mut Output<'_>) -> Result<()> {
     if row.len() != columns.names.len() {
         let reason = format!("{} cells where the table has {} columns; this row was left out", row.len(), columns.names.len());
         out.problem(place, reason);

@@ -15,7 +15,7 @@ mod text;
 mod time;
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ pub enum Format {
 pub struct Problem {
     /// The file, with the archive entry after a slash.
     pub file: String,
-    /// Where in it: `line 7`, `row 3`, `message 12`; empty for the whole file.
+    /// Where in it: `line 7`, `row 3` (the header is row 1), `element 2`, `message 12`; empty for the whole file.
     pub place: String,
     /// What was wrong and what was done about it.
     pub reason: String,
@@ -239,11 +239,6 @@ pub fn read<R: Read + Seek>(input: &mut R, context: &Context, emit: Emit<'_>) ->
         _ => dispatch(format, &mut BufReader::new(input), &mut output)?,
     }
     Ok(summary)
-}
-
-/// Reads the stream of an archive entry by its content; archives within are the caller's. Says what it was.
-fn read_stream(head: Vec<u8>, rest: &mut dyn Read, format: Format, output: &mut Output<'_>) -> Result<()> {
-    dispatch(format, &mut BufReader::new(Cursor::new(head).chain(rest)), output)
 }
 
 fn dispatch(format: Format, input: &mut dyn BufRead, output: &mut Output<'_>) -> Result<()> {

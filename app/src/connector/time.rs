@@ -103,7 +103,6 @@ pub(super) fn from_count(count: i64) -> Option<i64> {
 }
 
 /// Seconds with a fraction, as chat exports have them; rounded down.
-#[allow(clippy::cast_possible_truncation)]
 pub(super) fn from_float(seconds: f64) -> Option<i64> {
     if seconds.is_finite() && seconds.abs() < 1e17 { from_count(seconds.floor() as i64) } else { None }
 }
@@ -116,7 +115,6 @@ pub(super) fn from_civil(date: [i16; 3], clock: [i8; 3], offset: i64) -> Option<
     Some(moment.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() - offset)
 }
 
-#[allow(clippy::cast_possible_truncation)]
 fn floor(nanoseconds: i128) -> i64 {
     // A timestamp of jiff is within the years -9999 to 9999: the seconds fit.
     nanoseconds.div_euclid(1_000_000_000) as i64

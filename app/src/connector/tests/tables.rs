@@ -14,7 +14,7 @@ fn int(record: &Record, name: &str) -> i64 {
 fn csv_of_an_old_export_is_read() {
     let (rows, summary) = import(data("fixtures/expenses.csv"));
     assert_eq!(summary.format, Format::Csv);
-    assert_eq!(only_problem(&summary), "file, line 5: 2 cells where the table has 3 columns; this row was left out");
+    assert_eq!(only_problem(&summary), "file, row 4: 2 cells where the table has 3 columns; this row was left out");
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0].fields["texte"].display(), "Café avec Léa");
     assert_eq!(rows[0].fields["montant"], Value::Text("3,50".into()));
@@ -80,9 +80,9 @@ fn csv_with_too_many_columns_is_left_out() {
 
 #[test]
 fn csv_cell_longer_than_a_text_is_reported() {
-    let (rows, summary) = import(format!("id,text\n1,{}\n2,short\n3,short\n", "x".repeat(MAX_TEXT_BYTES + 1)));
+    let (rows, summary) = import(format!("id,text\n1,short\n2,{}\n3,short\n", "x".repeat(MAX_TEXT_BYTES + 1)));
     assert_eq!(rows.len(), 2);
-    assert!(only_problem(&summary).starts_with("file, line 2: the text has"));
+    assert!(only_problem(&summary).starts_with("file, row 3: the text has"));
 }
 
 #[test]

@@ -1,0 +1,487 @@
+//! The command line: `usufruct <noun> <verb>`. Its shape, its JSON keys and its exit codes are a contract.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keep personal data encrypted at home, license its use, and be paid for it.
+#[derive(Parser)]
+#[command(name = "usufruct", version, arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Clone)]
+pub struct Global {
+    /// The folder that holds the vault
+    #[arg(long, env = "USUFRUCT_HOME", global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// The network to use, instead of the one chosen with `network use`
+    #[arg(long, env = "USUFRUCT_NETWORK", global = true, value_name = "NAME")]
+    pub network: Option<String>,
+    /// Print one JSON document on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Read the passphrase from this file descriptor
+    #[arg(long, global = true, value_name = "N")]
+    pub passphrase_fd: Option<i32>,
+    /// Give up the right to touch anything outside this folder and the network's (repeat for more)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub confine: Vec<PathBuf>,
+}
+
+/// The nouns.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Create a vault, with its recovery phrase and wallet
+    Init {
+        /// Restore wallet and identity from an existing phrase, asked for on the terminal or read from USUFRUCT_RECOVERY_PHRASE
+        #[arg(long)]
+        from_phrase: bool,
+    },
+    /// Import files, folders and exports
+    Import {
+        /// What to import
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The source's name; by default the name of the file or folder
+        #[arg(long)]
+        source: Option<String>,
+    },
+    /// Where records came from
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Single records
+    #[command(subcommand)]
+    Record(RecordCommand),
+    /// Selections of records, committed to by a root
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+    /// Signed proposals to license a dataset
+    #[command(subcommand)]
+    Offer(OfferCommand),
+    /// Bought rights to use a dataset
+    #[command(subcommand)]
+    License(LicenseCommand),
+    /// Licensed uses of a dataset
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// What was earned
+    #[command(subcommand)]
+    Reward(RewardCommand),
+    /// Everything that happened to a dataset, or to all of them
+    Trail {
+        /// A dataset's name or id
+        dataset: Option<String>,
+    },
+    /// Files that prove a settled job to anybody
+    #[command(subcommand)]
+    Bundle(BundleCommand),
+    /// Check a bundle; needs no vault and no network
+    Verify {
+        /// The bundle
+        file: PathBuf,
+    },
+    /// The vault itself
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Chain and content store
+    #[command(subcommand)]
+    Network(NetworkCommand),
+    /// The account that signs and is paid
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Embedding models that jobs may use
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Run the whole loop as two people, on real parts
+    Demo {
+        /// What to import instead of the bundled sample
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Where jobs run
+        #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
+        device: DeviceChoice,
+        /// Keep both homes and the network, and say where
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+/// `source`
+#[derive(Subcommand)]
+pub enum SourceCommand {
+    /// All sources
+    List,
+}
+
+/// `record`
+#[derive(Subcommand)]
+pub enum RecordCommand {
+    /// The newest records
+    List {
+        /// Only of this source
+        #[arg(long)]
+        source: Option<String>,
+        /// How many to show
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Records that contain all words of the query
+    Search {
+        /// The words
+        query: String,
+        /// How many to show
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Delete a record; refused while a published dataset holds it
+    Delete {
+        /// The record's id, or its beginning
+        record: String,
+        /// Say what would be deleted, and delete nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `dataset`
+#[derive(Subcommand)]
+pub enum DatasetCommand {
+    /// Select records and commit to them
+    Create {
+        /// The dataset's name; it becomes public when the dataset is published
+        name: String,
+        /// Records of this source (repeat for more)
+        #[arg(long = "source", required = true, value_name = "S")]
+        sources: Vec<String>,
+        /// Records of this kind (repeat for more)
+        #[arg(long = "kind", value_name = "K")]
+        kinds: Vec<String>,
+        /// Records from this day on, such as 2024-01-31
+        #[arg(long)]
+        from: Option<String>,
+        /// Records before this day
+        #[arg(long)]
+        to: Option<String>,
+        /// Include only these fields (repeat for more); `text` and `time` are fields too
+        #[arg(long = "field", value_name = "F")]
+        fields: Vec<String>,
+        /// A sentence about it for the public manifest
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// All datasets
+    List,
+    /// One dataset
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Publish the manifest and register the root on-chain
+    Publish {
+        /// Its name
+        name: String,
+        /// List what would become public, and publish nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `offer`
+#[derive(Subcommand)]
+pub enum OfferCommand {
+    /// Sign and announce an offer
+    Create {
+        /// The dataset's name
+        name: String,
+        /// The terms to start from
+        #[arg(long, value_name = "P")]
+        preset: String,
+        /// Price of one run in USU, such as 2.5
+        #[arg(long, value_name = "N")]
+        price: String,
+        /// Runs that a license has
+        #[arg(long)]
+        max_runs: Option<u32>,
+        /// Days that a license lasts
+        #[arg(long, value_name = "DAYS")]
+        duration: Option<u32>,
+        /// Hours that you have to run a requested job
+        #[arg(long, value_name = "HOURS")]
+        respond_within: Option<u32>,
+        /// Hours that the consumer has to look at an output
+        #[arg(long, value_name = "HOURS")]
+        accept_within: Option<u32>,
+        /// Smallest number of records that may be used
+        #[arg(long)]
+        min_records: Option<u32>,
+        /// How many licenses may be sold
+        #[arg(long, default_value_t = 1000)]
+        max_licenses: u32,
+        /// Only this account may buy
+        #[arg(long, value_name = "ADDRESS")]
+        licensee: Option<String>,
+        /// Days that the offer can be bought
+        #[arg(long, default_value_t = 90, value_name = "DAYS")]
+        valid: u32,
+        /// Say what would become public, and publish nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Your own offers
+    List,
+    /// Offers announced on the network, verified
+    Find {
+        /// Only offers that allow this, such as embed
+        #[arg(long)]
+        action: Option<String>,
+        /// Only datasets with records of this kind
+        #[arg(long)]
+        kind: Option<String>,
+        /// Only offers that cost at most this for a run
+        #[arg(long)]
+        max_price: Option<String>,
+    },
+}
+
+/// `license`
+#[derive(Subcommand)]
+pub enum LicenseCommand {
+    /// Buy a license; pays all its runs into escrow
+    Buy {
+        /// The offer's CID
+        offer: String,
+        /// Say what would be paid and become public, and buy nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Licenses you hold, and licenses on your datasets
+    List,
+    /// End a license you gave; unused runs go back to the buyer
+    Revoke {
+        /// The license's id
+        license: String,
+        /// Say what would happen, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take back the price of runs that were never requested
+    Reclaim {
+        /// The license's id
+        license: String,
+        /// Say what would happen, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `job`
+#[derive(Subcommand)]
+pub enum JobCommand {
+    /// Ask for a run (consumer)
+    Request {
+        /// The license's id
+        license: String,
+        /// The kind of computation
+        #[arg(long, default_value = "embed")]
+        template: String,
+        /// The model, by name or digest
+        #[arg(long, default_value = "all-MiniLM-L6-v2")]
+        model: String,
+        /// Say what would be published, and request nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Jobs on your datasets, and jobs you asked for
+    Inbox,
+    /// One job
+    Show {
+        /// The job's id
+        job: String,
+    },
+    /// Allow a job to run and its output to leave (contributor)
+    Approve {
+        /// The job's id
+        job: String,
+        /// Show what would leave, and approve nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Refuse a job; the buyer is refunded (contributor)
+    Decline {
+        /// The job's id
+        job: String,
+        /// Say what would happen, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Run an approved job: compute, commit, draw, prove (contributor)
+    Run {
+        /// The job's id
+        job: String,
+        /// Where it runs
+        #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
+        device: DeviceChoice,
+    },
+    /// Check the sealed output's digest and accept it (consumer)
+    Accept {
+        /// The job's id
+        job: String,
+        /// Say what would happen, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Reject the output before its deadline; you are refunded and can read nothing (consumer)
+    Reject {
+        /// The job's id
+        job: String,
+        /// Say what would happen, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show the proof to the escrow and be credited (contributor)
+    Settle {
+        /// The job's id
+        job: String,
+        /// Say what would become public, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Close a job whose deadline passed; the buyer is refunded
+    Refund {
+        /// The job's id
+        job: String,
+        /// Say what would happen, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Open and check a settled output (consumer)
+    Fetch {
+        /// The job's id
+        job: String,
+        /// Where to write it
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// `reward`
+#[derive(Subcommand)]
+pub enum RewardCommand {
+    /// What was earned, by which dataset, from whom
+    List,
+    /// Withdraw everything that can be withdrawn
+    Claim {
+        /// Say what would be withdrawn, and withdraw nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `bundle`
+#[derive(Subcommand)]
+pub enum BundleCommand {
+    /// Write the bundle of a settled job
+    Export {
+        /// The job's id
+        job: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// `vault`
+#[derive(Subcommand)]
+pub enum VaultCommand {
+    /// What the vault holds
+    Status,
+    /// Look for damage
+    Check {
+        /// Read and authenticate everything, not only the structure
+        #[arg(long)]
+        read_data: bool,
+    },
+    /// Rebuild index and catalog from the packs
+    Repair,
+    /// Change the passphrase; the new one comes from the terminal or USUFRUCT_NEW_PASSPHRASE
+    Passwd,
+}
+
+/// `network`
+#[derive(Subcommand)]
+pub enum NetworkCommand {
+    /// All networks
+    List,
+    /// Use this network from now on
+    Use {
+        /// Its name
+        name: String,
+    },
+    /// Whether the network in use answers
+    Status,
+    /// Serve the embedded network to programs on this machine
+    Serve {
+        /// End after this many seconds without a request
+        #[arg(long, default_value_t = 900, value_name = "SECONDS")]
+        idle: u64,
+    },
+    /// Deploy the contracts to a chain, and remember it as a network
+    Deploy {
+        /// The name it gets
+        name: String,
+        /// Where the chain answers
+        #[arg(long)]
+        rpc: String,
+    },
+}
+
+/// `wallet`
+#[derive(Subcommand)]
+pub enum WalletCommand {
+    /// Address and balance
+    Show,
+    /// Get test money (development networks only)
+    Faucet,
+}
+
+/// `model`
+#[derive(Subcommand)]
+pub enum ModelCommand {
+    /// Models on this machine
+    List,
+    /// Allow the model in this folder (safetensors and tokenizer.json)
+    Add {
+        /// The folder
+        path: PathBuf,
+    },
+}
+
+/// Where jobs run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceChoice {
+    /// The GPU where there is one, the CPU otherwise; says which
+    Auto,
+    /// The GPU, or an error
+    Gpu,
+    /// The CPU
+    Cpu,
+}
+
+impl DeviceChoice {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            DeviceChoice::Auto => "auto",
+            DeviceChoice::Gpu => "gpu",
+            DeviceChoice::Cpu => "cpu",
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! From the command line to the use-cases: one line each, no logic.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::args::*;
+use crate::dataset::Selection;
+use crate::error::{Code, Error, Result};
+use crate::home::{self, Home};
+use crate::network::{self, Network};
+use crate::{
+    bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, publish, reward, status, time, trail,
+    wallet,
+};
+
+/// What a command printed, and how the process ends.
+pub struct Outcome {
+    /// For `--json`.
+    pub json: String,
+    /// For a person.
+    pub text: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Outcome {
+    fn of<T: Serialize + std::fmt::Display>(view: &T) -> Result<Self> {
+        Outcome::with_code(view, 0)
+    }
+
+    fn with_code<T: Serialize + std::fmt::Display>(view: &T, code: u8) -> Result<Self> {
+        let mut json = serde_json::to_string_pretty(view).map_err(|e| Error::failure(e.to_string()))?;
+        json.push('\n');
+        Ok(Outcome { json, text: view.to_string(), code })
+    }
+}
+
+/// What a command needs: the folder, the network's name, the passphrase when asked.
+struct Context {
+    global: Global,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Context {
+    fn dir(&self) -> Result<PathBuf> {
+        self.global.home.clone().map_or_else(home::default_dir, Ok)
+    }
+
+    fn home(&self) -> Result<Home> {
+        let dir = self.dir()?;
+        if !home::exists(&dir) {
+            return Home::open(&dir, "");
+        }
+        Home::open(&dir, &passphrase::read(self.global.passphrase_fd)?)
+    }
+
+    /// The vault and the network in use, with the vault's wallet as its account.
+    fn connected(&self) -> Result<(Home, Network)> {
+        let home = self.home()?;
+        let name = network::name(&home, self.global.network.as_deref())?;
+        let network = self.runtime.block_on(network::connect(&name, Some(home.person.address())))?;
+        Ok((home, network))
+    }
+
+    /// Runs a use-case over vault and network.
+    fn with_network<T, F>(&self, use_case: F) -> Result<Outcome>
+    where
+        T: Serialize + std::fmt::Display,
+        F: AsyncFnOnce(&mut Home, &Network) -> Result<T>,
+    {
+        let (mut home, network) = self.connected()?;
+        Outcome::of(&self.runtime.block_on(use_case(&mut home, &network))?)
+    }
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// What the use-case returns; `Partial` outcomes are no errors but carry exit code 9.
+pub fn run(cli: Cli) -> Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let context = Context { global: cli.global, runtime };
+    if !context.global.confine.is_empty() {
+        confine::confine(&context.global.confine, &confine::program_files())?;
+    }
+    match cli.command {
+        Command::Init { from_phrase } => init(&context, from_phrase),
+        Command::Import { paths, source } => {
+            let imported = import::run(&mut context.home()?, &paths, source.as_deref())?;
+            let code = if imported.errors.is_empty() { 0 } else { Code::Partial as u8 };
+            Outcome::with_code(&imported, code)
+        }
+        Command::Source(SourceCommand::List) => Outcome::of(&library::sources(&context.home()?)?),
+        Command::Record(verb) => record(&context, verb),
+        Command::Dataset(verb) => dataset_verb(&context, verb),
+        Command::Offer(verb) => offer_verb(&context, verb),
+        Command::License(verb) => license_verb(&context, verb),
+        Command::Job(verb) => job_verb(&context, verb),
+        Command::Reward(verb) => context.with_network(async |home, network| match verb {
+            RewardCommand::List => reward::list(home, network).await,
+            RewardCommand::Claim { dry_run } => reward::claim(home, network, dry_run).await,
+        }),
+        Command::Trail { dataset } => {
+            context.with_network(async |home, network| trail::show(home, network, dataset.as_deref()).await)
+        }
+        Command::Bundle(BundleCommand::Export { job, out }) => {
+            context.with_network(async |home, network| bundle::export(home, network, &job, &out).await)
+        }
+        Command::Verify { file } => {
+            let verified = bundle::verify(&file)?;
+            let code = if verified.valid { 0 } else { Code::Integrity as u8 };
+            Outcome::with_code(&verified, code)
+        }
+        Command::Vault(verb) => vault_verb(&context, verb),
+        Command::Network(verb) => network_verb(&context, verb),
+        Command::Wallet(verb) => context.with_network(async |home, network| match verb {
+            WalletCommand::Show => wallet::show(home, network).await,
+            WalletCommand::Faucet => wallet::faucet(home, network).await,
+        }),
+        Command::Model(ModelCommand::List) => Outcome::of(&model::list()?),
+        Command::Model(ModelCommand::Add { path }) => Outcome::of(&model::add(&path)?),
+        Command::Demo { data, device, keep } => {
+            let rpc = std::env::var("USUFRUCT_RPC").ok();
+            Outcome::of(&demo::run(&demo::Options { data, device, network: context.global.network.clone(), rpc, keep })?)
+        }
+    }
+}
+
+fn init(context: &Context, from_phrase: bool) -> Result<Outcome> {
+    let phrase = if from_phrase { passphrase::read_phrase()? } else { provenance::wallet::Phrase::generate(provenance::wallet::Language::English)? };
+    let dir = context.dir()?;
+    if home::exists(&dir) {
+        return Err(Error::refused(format!("there is a vault in {} already", dir.display()))
+            .hint("Choose another folder with --home, or use the vault that is there."));
+    }
+    let secret = passphrase::choose(context.global.passphrase_fd)?;
+    Outcome::of(&status::init(&dir, &secret, &phrase)?)
+}
+
+fn record(context: &Context, verb: RecordCommand) -> Result<Outcome> {
+    match verb {
+        RecordCommand::List { source, limit } => Outcome::of(&library::search(&context.home()?, source.as_deref(), "", limit)?),
+        RecordCommand::Search { query, limit } => Outcome::of(&library::search(&context.home()?, None, &query, limit)?),
+        RecordCommand::Delete { record, dry_run } => Outcome::of(&library::delete(&mut context.home()?, &record, dry_run)?),
+    }
+}
+
+fn dataset_verb(context: &Context, verb: DatasetCommand) -> Result<Outcome> {
+    match verb {
+        DatasetCommand::Create { name, sources, kinds, from, to, fields, description } => {
+            let from = from.as_deref().map(time::day).transpose()?;
+            let to = to.as_deref().map(time::day).transpose()?;
+            let selection = Selection { sources, kinds, from, to, fields };
+            Outcome::of(&dataset::create(&mut context.home()?, &name, &description, selection)?)
+        }
+        DatasetCommand::List => Outcome::of(&dataset::list(&context.home()?)?),
+        DatasetCommand::Show { name } => {
+            let home = context.home()?;
+            Outcome::of(&dataset::shown(&dataset::find(&home, &name)?)?)
+        }
+        DatasetCommand::Publish { name, dry_run } => {
+            context.with_network(async |home, network| publish::run(home, network, &name, dry_run).await)
+        }
+    }
+}
+
+fn offer_verb(context: &Context, verb: OfferCommand) -> Result<Outcome> {
+    match verb {
+        OfferCommand::Create {
+            name, preset, price, max_runs, duration, respond_within, accept_within, min_records, max_licenses, licensee, valid, dry_run,
+        } => {
+            let wanted = offer::Wanted {
+                preset, price, max_runs, duration_days: duration, respond_hours: respond_within, accept_hours: accept_within,
+                min_records, max_licenses, licensee, valid_days: valid,
+            };
+            context.with_network(async |home, network| offer::create(home, network, &name, &wanted, dry_run).await)
+        }
+        OfferCommand::List => context.with_network(async |home, network| offer::list(home, network).await),
+        OfferCommand::Find { action, kind, max_price } => context.with_network(async |_, network| {
+            offer::find(network, &offer::Filter { action, kind, max_price }).await
+        }),
+    }
+}
+
+fn license_verb(context: &Context, verb: LicenseCommand) -> Result<Outcome> {
+    match verb {
+        LicenseCommand::List => context.with_network(async |home, network| license::list(home, network).await),
+        LicenseCommand::Buy { offer, dry_run } => {
+            context.with_network(async |home, network| license::buy(home, network, &offer, dry_run).await)
+        }
+        LicenseCommand::Revoke { license, dry_run } => {
+            context.with_network(async |home, network| license::revoke(home, network, &license, dry_run).await)
+        }
+        LicenseCommand::Reclaim { license, dry_run } => {
+            context.with_network(async |home, network| license::reclaim(home, network, &license, dry_run).await)
+        }
+    }
+}
+
+fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
+    context.with_network(async |home, network| -> Result<job::View> {
+        Ok(match verb {
+            JobCommand::Request { license, template, model, dry_run } => {
+                job::request::run(home, network, &license, &template, &model, dry_run).await?.into()
+            }
+            JobCommand::Inbox => job::inbox(home, network).await?.into(),
+            JobCommand::Show { job } => job::show(home, network, &job).await?.into(),
+            JobCommand::Approve { job, dry_run } => job::approve(home, network, &job, dry_run).await?.into(),
+            JobCommand::Decline { job, dry_run } => job::decline(home, network, &job, dry_run).await?.into(),
+            JobCommand::Run { job, device } => job::run::run(home, network, &job, device).await?.into(),
+            JobCommand::Accept { job, dry_run } => job::accept(home, network, &job, dry_run).await?.into(),
+            JobCommand::Reject { job, dry_run } => job::reject(home, network, &job, dry_run).await?.into(),
+            JobCommand::Settle { job, dry_run } => job::settle::run(home, network, &job, dry_run).await?.into(),
+            JobCommand::Refund { job, dry_run } => job::refund(home, network, &job, dry_run).await?.into(),
+            JobCommand::Fetch { job, out } => job::fetch::run(home, network, &job, &out).await?.into(),
+        })
+    })
+}
+
+fn vault_verb(context: &Context, verb: VaultCommand) -> Result<Outcome> {
+    match verb {
+        VaultCommand::Status => Outcome::of(&status::vault(&context.home()?)?),
+        VaultCommand::Check { read_data } => checked(status::check(&context.home()?, read_data)?),
+        VaultCommand::Repair => checked(status::repair(&mut context.home()?)?),
+        VaultCommand::Passwd => {
+            let mut home = context.home()?;
+            let secret: Zeroizing<String> = passphrase::new()?;
+            Outcome::of(&status::passwd(&mut home, &secret)?)
+        }
+    }
+}
+
+fn checked(view: crate::view::VaultChecked) -> Result<Outcome> {
+    let code = if view.sound { 0 } else { Code::Integrity as u8 };
+    Outcome::with_code(&view, code)
+}
+
+fn network_verb(context: &Context, verb: NetworkCommand) -> Result<Outcome> {
+    match verb {
+        NetworkCommand::List => Outcome::of(&network::list(context.home().ok().as_ref(), context.global.network.as_deref())?),
+        NetworkCommand::Use { name } => Outcome::of(&network::choose(&mut context.home()?, &name)?),
+        NetworkCommand::Status => {
+            let name = match &context.global.network {
+                Some(name) => name.clone(),
+                None => network::name(&context.home()?, None)?,
+            };
+            Outcome::of(&context.runtime.block_on(network::status(&name))?)
+        }
+        NetworkCommand::Serve { idle } => Outcome::of(&context.runtime.block_on(network::serve(idle))?),
+        NetworkCommand::Deploy { name, rpc } => Outcome::of(&context.runtime.block_on(network::deploy(&name, &rpc))?),
+    }
+}

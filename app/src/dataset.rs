@@ -1,0 +1,341 @@
+//! Datasets: an ordered selection of records, committed to by one root, and published.
+
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+use zk::merkle::{Tier, Tree};
+use zk::provenance::{Leaf, OwnerSecret};
+
+use crate::error::{Error, Result};
+use crate::home::{Home, Kind};
+use crate::library::{self, Place};
+use crate::network::Network;
+use crate::progress::Progress;
+use crate::record::{self, Record};
+use crate::view;
+
+/// The name a dataset may have: it becomes public.
+const MAX_NAME: usize = 100;
+/// Fields that a dataset may include: a manifest names each.
+const MAX_FIELDS: usize = 64;
+
+/// Which records go in, and which of their fields.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Selection {
+    /// Of these sources.
+    pub sources: Vec<String>,
+    /// Of these kinds; of any for none.
+    pub kinds: Vec<String>,
+    /// From this second on.
+    pub from: Option<i64>,
+    /// Before this second.
+    pub to: Option<i64>,
+    /// Only these fields; all for none. `text` and `time` are fields too.
+    pub fields: Vec<String>,
+}
+
+/// A dataset in the vault.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Dataset {
+    /// The public name.
+    pub name: String,
+    /// A sentence about it.
+    pub description: String,
+    /// What was selected.
+    pub selection: Selection,
+    /// The fields that are in the canonical bytes.
+    pub fields: Vec<String>,
+    /// The kinds of its records.
+    pub kinds: Vec<String>,
+    /// How many records.
+    pub count: u64,
+    /// The commitment, big-endian.
+    #[serde(with = "serde_bytes")]
+    pub root: Vec<u8>,
+    /// The version on-chain, from 1.
+    pub version: u32,
+    /// What its salts derive from.
+    pub secret: Secret,
+    /// What makes the owner commitment its own.
+    #[serde(with = "serde_bytes")]
+    pub owner_salt: Vec<u8>,
+    /// Once published.
+    pub published: Option<Published>,
+}
+
+/// A secret of 32 bytes, wiped when dropped.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct Secret(#[serde(with = "serde_bytes")] Vec<u8>);
+
+/// What a published dataset has on-chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Published {
+    /// The network it is on.
+    pub network: String,
+    /// Its id.
+    pub id: [u8; 32],
+    /// Its manifest's CID.
+    pub manifest: String,
+    /// The registering transaction.
+    pub tx: String,
+}
+
+impl Dataset {
+    /// What it has on `network`'s chain.
+    ///
+    /// # Errors
+    /// `Refused` where it was not published there.
+    pub fn published_on(&self, network: &Network) -> Result<&Published> {
+        let published = self.published.as_ref().filter(|published| published.network == network.profile.name);
+        published.ok_or_else(|| {
+            Error::refused(format!("dataset {:?} is not published on the network {:?}", self.name, network.profile.name))
+                .hint(format!("`usufruct dataset publish {:?}` does that.", self.name))
+        })
+    }
+
+    /// The tree's tier.
+    ///
+    /// # Errors
+    /// `Refused` for no records, or more than the largest tier holds.
+    pub fn tier(&self) -> Result<Tier> {
+        Ok(Tier::for_count(self.count)?)
+    }
+
+    /// The commitment.
+    ///
+    /// # Errors
+    /// `Integrity` where the vault's copy is no field element.
+    pub fn root(&self) -> Result<zk::Field> {
+        word(&self.root)
+    }
+
+    /// What opens the owner commitment of `home`'s person for this dataset.
+    ///
+    /// # Errors
+    /// `Integrity` where a stored secret has the wrong length.
+    pub fn owner_secret(&self, home: &Home) -> Result<OwnerSecret> {
+        let salt: &[u8; 31] = self.owner_salt.as_slice().try_into().map_err(|_| Error::integrity("a stored salt is not 31 bytes long"))?;
+        Ok(OwnerSecret::new(home.person.identity_secret(), salt)?)
+    }
+
+    /// The leaf of the record at `position`: a salted commitment to its canonical bytes.
+    ///
+    /// # Errors
+    /// `Failure` where the record cannot be encoded.
+    fn leaf(&self, position: u64, record: &Record) -> Result<Leaf> {
+        let digest = record.content_digest(&self.included())?;
+        Ok(Leaf { salt: self.salt(position), digest, level: 0, value: None })
+    }
+
+    /// The parts of a record that are in its canonical bytes.
+    pub fn included(&self) -> record::Selection {
+        record::Selection::only(self.fields.iter().cloned())
+    }
+
+    /// 31 bytes for the leaf at `position`, from the dataset's secret alone.
+    fn salt(&self, position: u64) -> [u8; 31] {
+        let mut key = [0; 32];
+        key.copy_from_slice(&self.secret.0);
+        let mut input = b"usufruct leaf salt".to_vec();
+        input.extend(self.version.to_le_bytes());
+        input.extend(position.to_le_bytes());
+        let mut salt = [0; 31];
+        salt.copy_from_slice(&blake3::keyed_hash(&key, &input).as_bytes()[..31]);
+        key.zeroize();
+        salt
+    }
+}
+
+fn word(bytes: &[u8]) -> Result<zk::Field> {
+    let bytes: [u8; 32] = bytes.try_into().map_err(|_| Error::integrity("a stored word is not 32 bytes long"))?;
+    Ok(zk::field::from_bytes(&bytes)?)
+}
+
+fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
+    Ok(bytes)
+}
+
+/// A dataset's records with their leaves and tree: what a job works on.
+pub struct Opened {
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// Their leaves' preimages.
+    pub leaves: Vec<Leaf>,
+    /// The tree over them.
+    pub tree: Tree,
+}
+
+/// Selects records, orders them by time and id, and commits to them.
+///
+/// # Errors
+/// `Refused` for a name that is taken; `NotFound` for an unknown source or an empty selection.
+pub fn create(home: &mut Home, name: &str, description: &str, selection: Selection) -> Result<view::Dataset> {
+    check_name(name)?;
+    if home.has(Kind::Dataset, name)? {
+        return Err(Error::refused(format!("there is a dataset {name:?} already")).hint("Choose another name."));
+    }
+    let (places, fields, kinds) = select(home, &selection)?;
+    let mut dataset = Dataset {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        selection,
+        fields,
+        kinds,
+        count: places.len() as u64,
+        root: Vec::new(),
+        version: 1,
+        secret: Secret(random()?.to_vec()),
+        owner_salt: random()?[..31].to_vec(),
+        published: None,
+    };
+    let opened = open_places(home, &dataset, &places)?;
+    dataset.root = zk::field::to_bytes(&opened.tree.root()).to_vec();
+    home.keep(Kind::Members, name, &places)?;
+    home.keep(Kind::Dataset, name, &dataset)?;
+    home.commit()?;
+    shown(&dataset)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let fits = !name.trim().is_empty() && name.len() <= MAX_NAME && !name.contains(|c: char| c.is_control() || c == '/');
+    if fits { Ok(()) } else { Err(Error::usage(format!("a dataset's name has 1 to {MAX_NAME} bytes, no slash and no control characters"))) }
+}
+
+/// The places of the selected records in order, and the fields and kinds that they have.
+fn select(home: &Home, selection: &Selection) -> Result<(Vec<Place>, Vec<String>, Vec<String>)> {
+    let mut chosen = Vec::new();
+    let mut fields = std::collections::BTreeSet::new();
+    let mut kinds = std::collections::BTreeSet::new();
+    library::each(home, &selection.sources, &mut |place, record| {
+        if selected(selection, &record) {
+            if record.text.is_some() {
+                fields.insert(record::TEXT_FIELD.to_owned());
+            }
+            fields.extend(record.fields.keys().cloned());
+            kinds.insert(record.kind.clone());
+            chosen.push(((record.time.unwrap_or(i64::MIN), record.identity()?), place));
+        }
+        Ok(())
+    })?;
+    if chosen.is_empty() {
+        return Err(Error::not_found("no record fits this selection").hint("`usufruct record list --source S` shows what a source holds."));
+    }
+    if let Some(missing) = selection.fields.iter().find(|field| !fields.contains(*field)) {
+        let known: Vec<String> = fields.into_iter().collect();
+        return Err(Error::not_found(format!("no selected record has a field {missing:?}")).hint(format!("They have: {}.", known.join(", "))));
+    }
+    chosen.sort_by(|a, b| a.0.cmp(&b.0));
+    if fields.len() > MAX_FIELDS && selection.fields.is_empty() {
+        return Err(Error::refused(format!("the records have {} fields; a dataset includes at most {MAX_FIELDS}", fields.len()))
+            .hint("Name the ones to include with --field."));
+    }
+    let kept = if selection.fields.is_empty() { fields.into_iter().collect() } else { selection.fields.clone() };
+    Ok((chosen.into_iter().map(|(_, place)| place).collect(), kept, kinds.into_iter().collect()))
+}
+
+fn selected(selection: &Selection, record: &Record) -> bool {
+    let kind = selection.kinds.is_empty() || selection.kinds.contains(&record.kind);
+    let from = selection.from.is_none_or(|from| record.time.is_some_and(|time| time >= from));
+    let to = selection.to.is_none_or(|to| record.time.is_some_and(|time| time < to));
+    kind && from && to
+}
+
+/// Reads a dataset's records and rebuilds its tree.
+///
+/// # Errors
+/// `Integrity` where the records no longer give the committed root.
+pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
+    let places: Vec<Place> = home
+        .find(Kind::Members, &dataset.name)?
+        .ok_or_else(|| Error::integrity(format!("the list of records of dataset {:?} is missing from the vault", dataset.name)))?;
+    let opened = open_places(home, dataset, &places)?;
+    if opened.tree.root() != dataset.root()? {
+        return Err(Error::integrity(format!("the records of dataset {:?} no longer give its root", dataset.name))
+            .hint("`usufruct vault check --read-data` says what was damaged."));
+    }
+    Ok(opened)
+}
+
+fn open_places(home: &Home, dataset: &Dataset, places: &[Place]) -> Result<Opened> {
+    let mut reading = Progress::start("reading records");
+    let records = library::at(home, places, &mut |done, total| reading.at(done, total))?;
+    let leaves = records
+        .iter()
+        .enumerate()
+        .map(|(position, record)| dataset.leaf(position as u64, record))
+        .collect::<Result<Vec<_>>>()?;
+    let mut hashing = Progress::start("building the tree");
+    let tree = tree(dataset.tier()?, leaves.iter().map(Leaf::hash).collect(), &mut hashing)?;
+    Ok(Opened { records, leaves, tree })
+}
+
+/// A tree over `leaves`, with progress.
+///
+/// # Errors
+/// `Refused` where they do not fit the tier; `Interrupted`.
+pub fn tree(tier: Tier, leaves: Vec<zk::Field>, progress: &mut Progress) -> Result<Tree> {
+    let tree = Tree::build(tier, leaves, &mut |done, total| {
+        let _ = progress.at(done, total);
+    })?;
+    crate::progress::check_interrupt()?;
+    Ok(tree)
+}
+
+/// The dataset called `name`.
+///
+/// # Errors
+/// `NotFound` where there is none.
+pub fn find(home: &Home, name: &str) -> Result<Dataset> {
+    home.find(Kind::Dataset, name)?
+        .ok_or_else(|| Error::not_found(format!("there is no dataset {name:?}")).hint("`usufruct dataset list` shows them."))
+}
+
+/// The own dataset with this id on-chain.
+///
+/// # Errors
+/// `Integrity` where the vault's entries cannot be read.
+pub fn find_by_id(home: &Home, id: &[u8; 32]) -> Result<Option<Dataset>> {
+    let all = home.all::<Dataset>(Kind::Dataset)?;
+    Ok(all.into_iter().map(|(_, dataset)| dataset).find(|dataset| dataset.published.as_ref().is_some_and(|p| &p.id == id)))
+}
+
+/// The name of a published dataset that holds the record at `place`.
+///
+/// # Errors
+/// `Integrity` where the vault's entries cannot be read.
+pub fn active_with(home: &Home, place: &Place) -> Result<Option<String>> {
+    for (name, dataset) in home.all::<Dataset>(Kind::Dataset)? {
+        let members: Vec<Place> = home.find(Kind::Members, &name)?.unwrap_or_default();
+        if dataset.published.is_some() && members.contains(place) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// All datasets.
+///
+/// # Errors
+/// `Integrity` where one cannot be read.
+pub fn list(home: &Home) -> Result<view::Datasets> {
+    let all = home.all::<Dataset>(Kind::Dataset)?;
+    Ok(view::Datasets { datasets: all.iter().map(|(_, dataset)| shown(dataset)).collect::<Result<_>>()? })
+}
+
+/// One dataset, for a reader.
+///
+/// # Errors
+/// `Integrity` where it cannot be read.
+pub fn shown(dataset: &Dataset) -> Result<view::Dataset> {
+    Ok(view::Dataset {
+        name: dataset.name.clone(),
+        records: dataset.count,
+        root: hex::encode(&dataset.root),
+        tier: dataset.tier()?.name().to_owned(),
+        state: if dataset.published.is_some() { "active" } else { "draft" }.to_owned(),
+        fields: dataset.fields.clone(),
+        dataset_id: dataset.published.as_ref().map(|p| hex::encode(p.id)),
+        manifest_cid: dataset.published.as_ref().map(|p| p.manifest.clone()),
+    })
+}

@@ -1,0 +1,263 @@
+//! One person's folder: the vault in it, unlocked, and the person whose keys it keeps. Everything that the app
+//! remembers is a named object in the vault, so the packs alone bring all of it back.
+
+use std::path::{Path, PathBuf};
+
+use provenance::wallet::{Language, Person, Phrase};
+use serde::{Serialize, de::DeserializeOwned};
+use vault::{KdfCost, Options, Secret, Unlock, Vault};
+use zeroize::Zeroizing;
+
+use crate::error::{Code, Error, Result};
+
+/// The kinds of named objects that the app keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The entropy behind the recovery phrase, under one fixed name.
+    Phrase,
+    /// The bytes of an imported file, by their digest.
+    Original,
+    /// That a file with this digest was imported.
+    Imported,
+    /// A batch of records.
+    Records,
+    /// A source.
+    Source,
+    /// A deleted record, by its id.
+    Deleted,
+    /// A dataset.
+    Dataset,
+    /// The records of a dataset, in order.
+    Members,
+    /// An offer that this person signed, by its CID.
+    Offer,
+    /// The contributor's side of a job.
+    Job,
+    /// The package of a job, until delivered.
+    Package,
+    /// The consumer's side of a job.
+    Request,
+    /// A signed receipt, by job.
+    Receipt,
+    /// A setting.
+    Setting,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Phrase => "phrase",
+            Kind::Original => "original",
+            Kind::Imported => "imported",
+            Kind::Records => "records",
+            Kind::Source => "source",
+            Kind::Deleted => "deleted",
+            Kind::Dataset => "dataset",
+            Kind::Members => "members",
+            Kind::Offer => "offer",
+            Kind::Job => "job",
+            Kind::Package => "package",
+            Kind::Request => "request",
+            Kind::Receipt => "receipt",
+            Kind::Setting => "setting",
+        }
+    }
+}
+
+/// The name under which the phrase's entropy is kept.
+const PHRASE: &str = "entropy";
+
+/// An unlocked vault and its person.
+pub struct Home {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The vault in it.
+    pub vault: Vault,
+    /// Whose it is.
+    pub person: Person,
+}
+
+impl Home {
+    /// Creates a vault in `dir` for the person of `phrase`.
+    ///
+    /// # Errors
+    /// `Refused` when there is a vault already; `Failure` when the folder cannot be written.
+    pub fn create(dir: &Path, passphrase: &str, phrase: &Phrase) -> Result<Home> {
+        if exists(dir) {
+            return Err(Error::refused(format!("there is a vault in {} already", dir.display()))
+                .hint("Choose another folder with --home, or use the vault that is there."));
+        }
+        let mut vault =
+            Vault::create_with(&folder(dir), &Secret::from(passphrase), phrase.entropy(), KdfCost::default(), &options(dir))?;
+        let mut kept = Zeroizing::new(vec![language_code(phrase.language())]);
+        kept.extend(phrase.entropy());
+        vault.put(Kind::Phrase.word(), PHRASE, &mut kept.as_slice())?;
+        vault.commit()?;
+        Ok(Home { dir: dir.to_owned(), vault, person: Person::from_phrase(phrase)? })
+    }
+
+    /// Opens the vault in `dir`.
+    ///
+    /// # Errors
+    /// `NotFound` without a vault; `Locked` for a wrong passphrase; `Busy` while another process holds it;
+    /// `Integrity` where it was altered.
+    pub fn open(dir: &Path, passphrase: &str) -> Result<Home> {
+        if !exists(dir) {
+            return Err(Error::not_found(format!("there is no vault in {}", dir.display()))
+                .hint("Create one with `usufruct init`, or name its folder with --home."));
+        }
+        let vault = Vault::open_with(&folder(dir), &Unlock::Passphrase(Secret::from(passphrase)), &options(dir))?;
+        let kept = vault
+            .read_named(Kind::Phrase.word(), PHRASE)?
+            .ok_or_else(|| Error::integrity("the vault holds no recovery phrase; it was not finished when it was created"))?;
+        let phrase = phrase(&kept)?;
+        Ok(Home { dir: dir.to_owned(), vault, person: Person::from_phrase(&phrase)? })
+    }
+
+    /// Keeps `value` under `name`; the newest stands. Durable after [`Home::commit`].
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn keep<T: Serialize>(&mut self, kind: Kind, name: &str, value: &T) -> Result<()> {
+        let bytes = Zeroizing::new(serde_ipld_dagcbor::to_vec(value).map_err(|e| Error::failure(format!("encoding a {}: {e}", kind.word())))?);
+        self.keep_bytes(kind, name, &bytes)
+    }
+
+    /// Keeps bytes under `name`.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn keep_bytes(&mut self, kind: Kind, name: &str, bytes: &[u8]) -> Result<()> {
+        self.vault.put(kind.word(), name, &mut &*bytes)?;
+        Ok(())
+    }
+
+    /// The value kept under `name`.
+    ///
+    /// # Errors
+    /// `Integrity` where it cannot be read as what it should be.
+    pub fn find<T: DeserializeOwned>(&self, kind: Kind, name: &str) -> Result<Option<T>> {
+        let Some(bytes) = self.find_bytes(kind, name)? else { return Ok(None) };
+        serde_ipld_dagcbor::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| Error::integrity(format!("the vault's {} {name:?} cannot be read: {e}", kind.word())))
+    }
+
+    /// The bytes kept under `name`.
+    ///
+    /// # Errors
+    /// `Integrity` where they were altered.
+    pub fn find_bytes(&self, kind: Kind, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        match self.vault.find(kind.word(), name)? {
+            Some(entry) => Ok(Some(self.vault.read(&entry.id)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether there is something under `name`.
+    ///
+    /// # Errors
+    /// When the vault cannot be read.
+    pub fn has(&self, kind: Kind, name: &str) -> Result<bool> {
+        Ok(self.vault.find(kind.word(), name)?.is_some())
+    }
+
+    /// The names of a kind, sorted.
+    ///
+    /// # Errors
+    /// When the vault cannot be read.
+    pub fn names(&self, kind: Kind) -> Result<Vec<String>> {
+        let mut names: Vec<String> = self.vault.list(kind.word())?.into_iter().map(|entry| entry.name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// All values of a kind, by name.
+    ///
+    /// # Errors
+    /// `Integrity` where one cannot be read.
+    pub fn all<T: DeserializeOwned>(&self, kind: Kind) -> Result<Vec<(String, T)>> {
+        let mut found = Vec::new();
+        for name in self.names(kind)? {
+            if let Some(value) = self.find(kind, &name)? {
+                found.push((name, value));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes what is kept under `name`; nothing when there is nothing.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn forget(&mut self, kind: Kind, name: &str) -> Result<()> {
+        if let Some(entry) = self.vault.find(kind.word(), name)? {
+            self.vault.remove(&entry.id)?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything since the last commit durable. Nothing is acknowledged before this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses; then nothing of it counts as kept.
+    pub fn commit(&mut self) -> Result<()> {
+        Ok(self.vault.commit()?)
+    }
+
+    /// Puts a stream of bytes under `name` and says how many bytes the vault did not have yet.
+    ///
+    /// # Errors
+    /// When the stream cannot be read or the vault cannot be written.
+    pub fn keep_stream(&mut self, kind: Kind, name: &str, from: &mut dyn std::io::Read) -> Result<vault::Stored> {
+        Ok(self.vault.put(kind.word(), name, from)?)
+    }
+}
+
+/// The phrase from what [`Home::create`] kept: a byte for the language, then the entropy.
+fn phrase(kept: &[u8]) -> Result<Phrase> {
+    let unreadable = || Error::integrity("the vault's recovery phrase cannot be read");
+    let (language, entropy) = kept.split_first().ok_or_else(unreadable)?;
+    let language = [Language::English, Language::French].into_iter().find(|l| language_code(*l) == *language).ok_or_else(unreadable)?;
+    Ok(Phrase::from_entropy(entropy.try_into().map_err(|_| unreadable())?, language))
+}
+
+fn language_code(language: Language) -> u8 {
+    match language {
+        Language::English => 0,
+        Language::French => 1,
+    }
+}
+
+/// Whether there is a vault in `dir`.
+pub fn exists(dir: &Path) -> bool {
+    folder(dir).join("header").exists()
+}
+
+fn folder(dir: &Path) -> PathBuf {
+    dir.join("vault")
+}
+
+/// The highest head seen is remembered outside the vault's own folder, so that a vault put back to an older copy is noticed.
+fn options(dir: &Path) -> Options {
+    Options { state: Some(dir.join("state")), ..Options::default() }
+}
+
+/// Where the vault is without `--home`: `$XDG_DATA_HOME/usufruct/home`.
+///
+/// # Errors
+/// `Usage` where the user has no home folder.
+pub fn default_dir() -> Result<PathBuf> {
+    Ok(data_dir()?.join("home"))
+}
+
+/// `$XDG_DATA_HOME/usufruct`.
+///
+/// # Errors
+/// `Usage` where the user has no home folder.
+pub fn data_dir() -> Result<PathBuf> {
+    use etcetera::BaseStrategy;
+    let base = etcetera::choose_base_strategy()
+        .map_err(|_| Error::new(Code::Usage, "this user has no home folder").hint("Name a folder with --home or USUFRUCT_HOME."))?;
+    Ok(base.data_dir().join("usufruct"))
+}

@@ -1,0 +1,128 @@
+//! The consumer opens a settled output, recomputes every row's digest and both roots, and writes it in open formats.
+
+use std::fs;
+use std::path::Path;
+
+use provenance::chain::JobState;
+use provenance::exchange;
+use zk::merkle::Tier;
+
+use super::package::{Expected, Package};
+use super::run::statement;
+use super::{Seen, Side, delivery, request, see};
+use crate::error::{Error, Result};
+use crate::home::{Home, Kind};
+use crate::network::Network;
+use crate::{bundle, ids, offer, view};
+
+/// Fetches, opens, checks and writes the output of a settled job into `out`, and acknowledges it on-chain.
+///
+/// # Errors
+/// `Refused` before the job is settled; `Integrity` where anything differs from what was committed: nothing is written then.
+pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> Result<view::Fetched> {
+    let seen = see(home, network, job).await?;
+    seen.only(Side::Consumer)?;
+    seen.in_state(&[JobState::Settled, JobState::Delivered])?;
+    let (sealed, receipt) = delivery::receive(network, &seen.record).await?;
+    let package = open(home, &seen, &sealed)?;
+    let expected = expected(network, &seen)?;
+    let checks = package.checks(&expected)?;
+    if let Some(failed) = checks.iter().find(|check| !check.ok) {
+        return Err(Error::integrity(format!("the output was refused: {}: {}", failed.name, failed.detail))
+            .hint("The price is not refunded in this version. Keep the receipt: it is signed by the owner."));
+    }
+    let receipt = receipt.acknowledge(home.person.signer())?;
+    home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;
+    home.commit()?;
+    if seen.record.state == JobState::Settled
+        && let Some(signature) = &receipt.acknowledgement
+    {
+        network.chain.acknowledge(home.person.signer(), seen.record.id, signature).await?;
+    }
+    let files = write(home, network, &seen, &package, job, out).await?;
+    let state = see(home, network, job).await?.view(network, None)?.state;
+    Ok(view::Fetched { job_id: ids::shown(seen.record.id), state, files, checks })
+}
+
+fn open(home: &Home, seen: &Seen, sealed: &[u8]) -> Result<Package> {
+    let settled = seen.record.settled.ok_or_else(|| Error::refused("the job is not settled"))?;
+    let commitment = seen.record.commitment.as_ref().ok_or_else(|| Error::refused("nothing was committed"))?;
+    let reply = request::reply_secret(home, &seen.record)?;
+    let bytes = exchange::open_package(sealed, &seen.record.id.0, &reply, &settled.k.0, &commitment.output.keyHash.0)?;
+    Package::from_bytes(&bytes)
+}
+
+fn expected(network: &Network, seen: &Seen) -> Result<Expected> {
+    let statement = statement(network, seen)?;
+    let tier = Tier::from_id(seen.record.details.tier).ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
+    Ok(Expected { tier, count: statement.count, root: statement.root, output_root: statement.output_root })
+}
+
+/// Writes the files beside `out` first and moves them there together, so that a half-written output is never found.
+async fn write(home: &Home, network: &Network, seen: &Seen, package: &Package, job: &str, out: &Path) -> Result<Vec<String>> {
+    if out.exists() && fs::read_dir(out)?.next().is_some() {
+        return Err(Error::refused(format!("{} is not empty", out.display())).hint("Name another folder with --out."));
+    }
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let draft = tempfile::tempdir_in(parent)?;
+    let put = |name: &str, bytes: &[u8]| fs::write(draft.path().join(name), bytes);
+    put("rows.safetensors", &safetensors(package)?)?;
+    put("rows.jsonl", rows(package)?.as_bytes())?;
+    let license = network.chain.license(seen.record.details.license).await?;
+    put("terms.jsonld", bundle::agreement(network, &license, home).await?.as_bytes())?;
+    bundle::export(home, network, job, &draft.path().join("job.bundle")).await?;
+    let manifest = offer::read_manifest(network, network.chain.dataset(seen.record.details.dataset).await?.manifest.0)?;
+    put("README.md", readme(package, &manifest.name).as_bytes())?;
+    let _ = fs::remove_dir(out);
+    let draft = draft.keep();
+    fs::rename(&draft, out)?;
+    let names = ["rows.safetensors", "rows.jsonl", "terms.jsonld", "job.bundle", "README.md"];
+    Ok(names.iter().map(|name| out.join(name).display().to_string()).collect())
+}
+
+fn safetensors(package: &Package) -> Result<Vec<u8>> {
+    let shape = vec![package.count() as usize, package.dimension as usize];
+    let view = ::safetensors::tensor::TensorView::new(::safetensors::Dtype::F32, shape, &package.rows)
+        .map_err(|e| Error::integrity(format!("the rows are no tensor: {e}")))?;
+    ::safetensors::serialize([("embeddings", view)], None).map_err(|e| Error::failure(e.to_string()))
+}
+
+/// One line a row: its position, the leaf that it is bound to, and what its digest is made of.
+fn rows(package: &Package) -> Result<String> {
+    let mut lines = String::new();
+    for position in 0..package.count() as usize {
+        let line = serde_json::json!({
+            "position": position,
+            "leaf": hex::encode(zk::field::to_bytes(&package.leaf(position)?)),
+            "row_salt": hex::encode(&package.row_salts[position * 32..][..32]),
+            "row_digest": hex::encode(package.row_digest(position)),
+            "fields": {},
+        });
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+fn readme(package: &Package, dataset: &str) -> String {
+    format!(
+        "# Output over the dataset {dataset}\n\n\
+        {count} rows of {dimension} numbers, one for each record of the dataset, in its order, made with {model} on {device}\n\
+        (as the owner's machine said). Each row was committed against a registered record before the drawn positions were known.\n\n\
+        | file | what |\n|---|---|\n\
+        | rows.safetensors | one tensor, `embeddings`, {count} × {dimension}, 32-bit floats |\n\
+        | rows.jsonl | a line a row: position, leaf, and salt and digest of the row. No fields were licensed to leave |\n\
+        | terms.jsonld | the agreement (ODRL 2.2): what may be done with this |\n\
+        | job.bundle | manifest, terms, receipt, proof and chain facts: `usufruct verify job.bundle` |\n\n\
+        It needs `pip install safetensors numpy`, or nothing but Python's standard library as here:\n\n\
+        ```python\n\
+        import array, json, struct\n\
+        data = open(\"rows.safetensors\", \"rb\").read(); size = struct.unpack(\"<Q\", data[:8])[0]; rows = array.array(\"f\", data[8 + size:])\n\
+        print(json.loads(data[8:8 + size])[\"embeddings\"][\"shape\"], \"nearest to row 0:\", max(range(1, {count}), key=lambda r: sum(rows[i] * rows[r * {dimension} + i] for i in range({dimension}))))\n\
+        ```\n",
+        count = package.count(),
+        dimension = package.dimension,
+        model = package.model,
+        device = package.device,
+    )
+}

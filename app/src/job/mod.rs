@@ -1,0 +1,331 @@
+//! Jobs: one licensed use of a dataset, seen from both sides. What the chain knows is read from it each time; what only
+//! one side knows (approval, keys, salts) is kept in that side's vault.
+
+pub mod delivery;
+pub mod fetch;
+pub mod package;
+pub mod request;
+pub mod run;
+pub mod settle;
+
+use std::fmt;
+
+use provenance::chain::client::{JobRecord, Sent};
+use provenance::chain::{B256, JobState};
+use provenance::cid::{Cid, Codec};
+use provenance::exchange::{self, JobSpec};
+use provenance::terms::{Action, Amount};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::home::{Home, Kind};
+use crate::network::Network;
+use crate::{gate, ids, model, time, view};
+
+/// What the contributor's vault keeps of a job.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// Whether the owner allowed it to run and its output to leave.
+    pub approved: bool,
+    /// What the run gave.
+    pub run: Option<run::Ran>,
+}
+
+/// What a job command prints.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum View {
+    /// One job.
+    One(Box<view::Job>),
+    /// Several.
+    Many(view::Jobs),
+    /// A fetched output.
+    Fetched(view::Fetched),
+}
+
+impl From<view::Job> for View {
+    fn from(view: view::Job) -> Self {
+        View::One(Box::new(view))
+    }
+}
+
+impl From<view::Jobs> for View {
+    fn from(view: view::Jobs) -> Self {
+        View::Many(view)
+    }
+}
+
+impl From<view::Fetched> for View {
+    fn from(view: view::Fetched) -> Self {
+        View::Fetched(view)
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            View::One(view) => view.fmt(f),
+            View::Many(view) => view.fmt(f),
+            View::Fetched(view) => view.fmt(f),
+        }
+    }
+}
+
+/// A job as this person sees it.
+pub(crate) struct Seen {
+    pub record: JobRecord,
+    pub kept: Kept,
+    pub side: Side,
+    pub now: u64,
+}
+
+/// Whose job it is to this person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    Contributor,
+    Consumer,
+    Neither,
+}
+
+/// Reads the job with this id from the chain, and what this vault keeps of it.
+pub(crate) async fn see(home: &Home, network: &Network, job: &str) -> Result<Seen> {
+    let record = network.chain.job(ids::id(job, "job")?).await?;
+    seen(home, network, record).await
+}
+
+async fn seen(home: &Home, network: &Network, record: JobRecord) -> Result<Seen> {
+    let kept = home.find(Kind::Job, &ids::shown(record.id))?.unwrap_or_default();
+    let me = home.person.address();
+    let side = match (record.details.owner == me, record.details.licensee == me) {
+        (true, _) => Side::Contributor,
+        (_, true) => Side::Consumer,
+        _ => Side::Neither,
+    };
+    Ok(Seen { record, kept, side, now: network.chain.now().await? })
+}
+
+impl Seen {
+    /// That the job is this person's as `side`.
+    pub(crate) fn only(&self, side: Side) -> Result<()> {
+        if self.side == side {
+            return Ok(());
+        }
+        let (who, account) = match side {
+            Side::Contributor => ("the dataset's owner", self.record.details.owner),
+            _ => ("the buyer", self.record.details.licensee),
+        };
+        Err(Error::refused(format!("only {who} ({account}) can do this")))
+    }
+
+    /// That the job stands in one of these states.
+    pub(crate) fn in_state(&self, states: &[JobState]) -> Result<()> {
+        if states.contains(&self.record.state) {
+            return Ok(());
+        }
+        Err(Error::refused(format!("the job is {}", state(&self.record, &self.kept))).hint(next(self)))
+    }
+
+    /// For a reader.
+    pub(crate) fn view(&self, network: &Network, sent: Option<Sent>) -> Result<view::Job> {
+        let details = &self.record.details;
+        let action = Action::from_bit(details.action)?;
+        let run = self.kept.run.as_ref();
+        Ok(view::Job {
+            job_id: ids::shown(self.record.id),
+            state: state(&self.record, &self.kept).to_owned(),
+            template: action.name().to_owned(),
+            license_id: ids::shown(details.license),
+            dataset_id: ids::shown(details.dataset),
+            records: details.count,
+            output_bytes: run.map(|run| run.output_bytes),
+            proof_ms: run.and_then(|run| run.proof.as_ref()).map(|proof| proof.ms),
+            price: Amount::from_units(details.amount)?.show(network.symbol()),
+            device: run.map(|run| run.device.clone()),
+            model: run.map(|run| run.model.clone()),
+            run_by: time::rfc3339(details.runBy as i64),
+            accept_by: self.record.accept_by().map(|time| time::rfc3339(time as i64)),
+            settle_by: time::rfc3339(details.settleBy as i64),
+            next: next(self),
+            tx: sent.map(|sent| sent.tx.to_string()),
+            gas: sent.map(|sent| sent.gas_used),
+            leaves: vec![],
+        })
+    }
+}
+
+fn state(record: &JobRecord, kept: &Kept) -> &'static str {
+    match record.state {
+        JobState::Requested if kept.approved => "approved",
+        JobState::Requested => "requested",
+        JobState::Committed => "committed",
+        JobState::Drawn => "drawn",
+        JobState::Accepted => "accepted",
+        JobState::Settled => "settled",
+        JobState::Delivered => "delivered",
+        JobState::Refunded => "refunded",
+        _ => "unknown",
+    }
+}
+
+/// Who does what next, in one sentence.
+fn next(seen: &Seen) -> String {
+    let details = &seen.record.details;
+    let until = |time: u64| time::rfc3339(time as i64);
+    let accept_by = seen.record.accept_by().unwrap_or_default();
+    match (seen.record.state, seen.side) {
+        (JobState::Requested, _) if seen.now > details.runBy => "the owner did not run it in time: `job refund` returns the price".into(),
+        (JobState::Requested, Side::Contributor) if seen.kept.approved => format!("`job run`, until {}", until(details.runBy)),
+        (JobState::Requested, Side::Contributor) => format!("`job approve` or `job decline`, until {}", until(details.runBy)),
+        (JobState::Requested, _) => format!("the owner approves and runs it, until {}", until(details.runBy)),
+        (JobState::Committed, Side::Contributor) => "`job run` again draws the challenge".into(),
+        (JobState::Committed, _) => "the challenge is drawn".into(),
+        (JobState::Drawn, Side::Consumer) if seen.now <= accept_by => format!("`job accept` or `job reject`, until {}", until(accept_by)),
+        (JobState::Drawn, Side::Contributor) if seen.now <= accept_by => {
+            format!("the buyer accepts it; after {} silence counts as acceptance", until(accept_by))
+        }
+        (JobState::Drawn | JobState::Accepted, _) if seen.now > details.settleBy => "it was not settled in time: `job refund` returns the price".into(),
+        (JobState::Drawn | JobState::Accepted, Side::Contributor) => format!("`job settle`, until {}", until(details.settleBy)),
+        (JobState::Drawn | JobState::Accepted, _) => format!("the owner settles it, until {}", until(details.settleBy)),
+        (JobState::Settled, Side::Consumer) => "`job fetch` opens the output".into(),
+        (JobState::Settled | JobState::Delivered, Side::Contributor) => "`reward claim` withdraws what was earned".into(),
+        (JobState::Refunded, Side::Consumer) => "`reward claim` withdraws the refund".into(),
+        _ => "nothing".into(),
+    }
+}
+
+/// Jobs on own datasets and jobs that this person asked for, newest first.
+///
+/// # Errors
+/// `Network`; `Integrity` where the node's events do not match the contract.
+pub async fn inbox(home: &Home, network: &Network) -> Result<view::Jobs> {
+    let me = home.person.address();
+    let mut records = network.chain.jobs_for(me).await?;
+    for asked in network.chain.jobs_by(me).await? {
+        if !records.iter().any(|record| record.id == asked.id) {
+            records.push(asked);
+        }
+    }
+    records.sort_by_key(|record| std::cmp::Reverse(record.requested));
+    let mut jobs = Vec::new();
+    for record in records {
+        jobs.push(seen(home, network, record).await?.view(network, None)?);
+    }
+    Ok(view::Jobs { jobs })
+}
+
+/// One job.
+///
+/// # Errors
+/// `NotFound`; `Network`; `Integrity`.
+pub async fn show(home: &Home, network: &Network, job: &str) -> Result<view::Job> {
+    let seen = see(home, network, job).await?;
+    let mut view = seen.view(network, None)?;
+    if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
+        view.leaves = preview(home, network, &seen).await?;
+    }
+    Ok(view)
+}
+
+/// What the consumer asked for, opened with the owner's key.
+pub(crate) async fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result<JobSpec> {
+    let cid = Cid::from_digest(Codec::Raw, record.details.spec.0);
+    let sealed = network.content.get_raw(&cid)?;
+    Ok(exchange::open_spec(&sealed, &record.details.license.0, home.person.exchange_secret())?)
+}
+
+async fn preview(home: &Home, network: &Network, seen: &Seen) -> Result<Vec<String>> {
+    let spec = spec(home, network, &seen.record).await?;
+    let model = model::find(&spec.model)?;
+    Ok(gate::preview(seen.record.details.count, model.dimension))
+}
+
+/// The owner allows a job to run and its output to leave.
+///
+/// # Errors
+/// `Refused` for another's dataset, or a job past asking.
+pub async fn approve(home: &mut Home, network: &Network, job: &str, dry_run: bool) -> Result<view::Job> {
+    let mut seen = see(home, network, job).await?;
+    seen.only(Side::Contributor)?;
+    seen.in_state(&[JobState::Requested])?;
+    let leaves = preview(home, network, &seen).await?;
+    if !dry_run {
+        seen.kept.approved = true;
+        keep(home, seen.record.id, &seen.kept)?;
+    }
+    let mut view = seen.view(network, None)?;
+    view.leaves = leaves;
+    Ok(view)
+}
+
+/// Keeps the contributor's side of a job, durably.
+pub(crate) fn keep(home: &mut Home, job: B256, kept: &Kept) -> Result<()> {
+    home.keep(Kind::Job, &ids::shown(job), kept)?;
+    home.commit()
+}
+
+/// The owner refuses a job; the buyer is refunded.
+///
+/// # Errors
+/// `Refused` for another's dataset or a job past asking.
+pub async fn decline(home: &Home, network: &Network, job: &str, dry_run: bool) -> Result<view::Job> {
+    let seen = see(home, network, job).await?;
+    seen.only(Side::Contributor)?;
+    seen.in_state(&[JobState::Requested])?;
+    if dry_run {
+        return would(&seen, network, "the buyer would be refunded");
+    }
+    let sent = network.chain.decline(home.person.signer(), seen.record.id).await?;
+    see(home, network, job).await?.view(network, Some(sent))
+}
+
+/// The consumer checks that the sealed output is there, is the one that was committed and is sealed to it, and accepts it.
+///
+/// # Errors
+/// `Integrity` where the stored output is not the committed one; `Refused` for another's job or past the deadline.
+pub async fn accept(home: &Home, network: &Network, job: &str, dry_run: bool) -> Result<view::Job> {
+    let seen = see(home, network, job).await?;
+    seen.only(Side::Consumer)?;
+    seen.in_state(&[JobState::Drawn])?;
+    let (sealed, _) = delivery::receive(network, &seen.record).await?;
+    let reply = request::reply_secret(home, &seen.record)?;
+    exchange::open_seal(&sealed, &seen.record.id.0, &reply)?;
+    if dry_run {
+        return would(&seen, network, "the sealed output is there and is the committed one; the owner could settle at once");
+    }
+    let sent = network.chain.accept(home.person.signer(), seen.record.id).await?;
+    see(home, network, job).await?.view(network, Some(sent))
+}
+
+/// The consumer rejects an output that it cannot read yet, and is refunded.
+///
+/// # Errors
+/// `Refused` for another's job or past the deadline.
+pub async fn reject(home: &Home, network: &Network, job: &str, dry_run: bool) -> Result<view::Job> {
+    let seen = see(home, network, job).await?;
+    seen.only(Side::Consumer)?;
+    seen.in_state(&[JobState::Committed, JobState::Drawn])?;
+    if dry_run {
+        return would(&seen, network, "the price would be refunded to you; the output stays sealed");
+    }
+    let sent = network.chain.reject(home.person.signer(), seen.record.id).await?;
+    see(home, network, job).await?.view(network, Some(sent))
+}
+
+/// Anyone closes a job whose deadline passed; the buyer is refunded.
+///
+/// # Errors
+/// `Refused` before the deadline.
+pub async fn refund(home: &Home, network: &Network, job: &str, dry_run: bool) -> Result<view::Job> {
+    let seen = see(home, network, job).await?;
+    if dry_run {
+        return would(&seen, network, "the price would be refunded to the buyer, if a deadline has passed");
+    }
+    let sent = network.chain.refund(home.person.signer(), seen.record.id).await?;
+    see(home, network, job).await?.view(network, Some(sent))
+}
+
+pub(crate) fn would(seen: &Seen, network: &Network, what: &str) -> Result<view::Job> {
+    let mut view = seen.view(network, None)?;
+    view.leaves = vec![what.to_owned()];
+    Ok(view)
+}

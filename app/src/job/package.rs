@@ -1,0 +1,141 @@
+//! What a consumer gets, sealed: every row with its salt and its leaf, so that all of them can be checked.
+
+use serde::{Deserialize, Serialize};
+use zk::merkle::{Tier, Tree};
+use zk::provenance::{output_leaf, row_digest};
+
+use crate::error::{Error, Result};
+use crate::view::Check;
+
+/// The package's layout, in its first field.
+const FORMAT: &str = "usufruct/package@1";
+/// Rows in one package, at most: the largest tier.
+const MAX_ROWS: u64 = 1 << 21;
+
+/// The output of one job, whole.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// [`FORMAT`].
+    pub format: String,
+    /// How many numbers a row has.
+    pub dimension: u32,
+    /// The model's name.
+    pub model: String,
+    /// Where it ran, as the owner's machine said.
+    pub device: String,
+    /// All rows in order, 32-bit floats, little-endian.
+    #[serde(with = "serde_bytes")]
+    pub rows: Vec<u8>,
+    /// One salt of 32 bytes a row.
+    #[serde(with = "serde_bytes")]
+    pub row_salts: Vec<u8>,
+    /// One leaf of 32 bytes a record, in the same order.
+    #[serde(with = "serde_bytes")]
+    pub leaves: Vec<u8>,
+}
+
+/// What a package must agree with: facts from the chain.
+pub struct Expected {
+    /// The dataset's tier.
+    pub tier: Tier,
+    /// How many records it has.
+    pub count: u64,
+    /// Its root.
+    pub root: zk::Field,
+    /// The output's root as committed.
+    pub output_root: zk::Field,
+}
+
+impl Package {
+    /// A package of rows of `dimension` numbers.
+    pub fn new(model: &str, device: &str, dimension: u32, rows: &[Vec<u8>], row_salts: &[[u8; 32]], leaves: &[zk::Field]) -> Self {
+        Package {
+            format: FORMAT.to_owned(),
+            dimension,
+            model: model.to_owned(),
+            device: device.to_owned(),
+            rows: rows.concat(),
+            row_salts: row_salts.concat(),
+            leaves: leaves.iter().flat_map(zk::field::to_bytes).collect(),
+        }
+    }
+
+    /// Its bytes: DAG-CBOR.
+    ///
+    /// # Errors
+    /// `Failure` where it cannot be encoded.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_ipld_dagcbor::to_vec(self).map_err(|e| Error::failure(format!("encoding the package: {e}")))
+    }
+
+    /// Reads a package; its parts fit together.
+    ///
+    /// # Errors
+    /// `Integrity` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let package: Package =
+            serde_ipld_dagcbor::from_slice(bytes).map_err(|e| Error::integrity(format!("this is no output package: {e}")))?;
+        if package.format != FORMAT {
+            return Err(Error::integrity(format!("this package's format is {:?}; this program reads {FORMAT}", package.format)));
+        }
+        let count = package.count();
+        let fits = package.leaves.len() as u64 == count * 32
+            && package.row_salts.len() as u64 == count * 32
+            && package.dimension > 0
+            && package.rows.len() as u64 == count * u64::from(package.dimension) * 4
+            && (1..=MAX_ROWS).contains(&count);
+        if fits { Ok(package) } else { Err(Error::integrity("the package's rows, salts and leaves are not of one count")) }
+    }
+
+    /// How many rows it has.
+    pub fn count(&self) -> u64 {
+        self.leaves.len() as u64 / 32
+    }
+
+    /// The row at `position`: its bytes.
+    pub fn row(&self, position: usize) -> &[u8] {
+        let width = self.dimension as usize * 4;
+        &self.rows[position * width..][..width]
+    }
+
+    /// The row's digest, as the output's tree commits to it.
+    pub fn row_digest(&self, position: usize) -> [u8; 32] {
+        let mut salt = [0; 32];
+        salt.copy_from_slice(&self.row_salts[position * 32..][..32]);
+        row_digest(&salt, self.row(position))
+    }
+
+    /// The leaf at `position`, as the dataset's tree commits to it.
+    ///
+    /// # Errors
+    /// `Integrity` where it is no field element.
+    pub fn leaf(&self, position: usize) -> Result<zk::Field> {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(&self.leaves[position * 32..][..32]);
+        Ok(zk::field::from_bytes(&bytes)?)
+    }
+
+    /// Recomputes every row's digest and both roots.
+    ///
+    /// # Errors
+    /// `Integrity` where a leaf is no field element; what does not agree is in the checks.
+    pub fn checks(&self, expected: &Expected) -> Result<Vec<Check>> {
+        let count = self.count() as usize;
+        let leaves = (0..count).map(|position| self.leaf(position)).collect::<Result<Vec<_>>>()?;
+        let outputs = leaves.iter().enumerate().map(|(position, leaf)| output_leaf(*leaf, &self.row_digest(position))).collect();
+        let root = Tree::build(expected.tier, leaves, &mut |_, _| {})?.root();
+        let output_root = Tree::build(expected.tier, outputs, &mut |_, _| {})?.root();
+        let check = |name: &str, ok: bool, detail: String| Check { name: name.to_owned(), ok, standing: "verified".to_owned(), detail };
+        Ok(vec![
+            check("row count", self.count() == expected.count, format!("{} rows for {} registered records", self.count(), expected.count)),
+            check("dataset root", root == expected.root, "recomputed from every leaf".to_owned()),
+            check("output root", output_root == expected.output_root, "recomputed from every row, salt and leaf".to_owned()),
+            check("rows are numbers", self.rows_are_numbers(), format!("{} numbers a row, none infinite or undefined", self.dimension)),
+        ])
+    }
+
+    fn rows_are_numbers(&self) -> bool {
+        self.rows.chunks_exact(4).all(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]).is_finite())
+    }
+}

@@ -1,0 +1,102 @@
+//! The consumer asks for a run: the spec is sealed to the owner, its digest goes on-chain, the reply key stays here.
+
+use provenance::chain::U256;
+use provenance::chain::client::JobRecord;
+use provenance::cid::Cid;
+use provenance::exchange::{self, JobSpec};
+use provenance::terms::Action;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::see;
+use crate::error::{Error, Result};
+use crate::home::{Home, Kind};
+use crate::network::Network;
+use crate::{ids, model, offer, view};
+
+/// What the consumer's vault keeps of a request, under the spec's digest: it is kept before the job has an id.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct Kept {
+    /// The X25519 secret that opens the package.
+    #[serde(with = "serde_bytes")]
+    reply: Vec<u8>,
+}
+
+/// Requests a job under a license.
+///
+/// # Errors
+/// `Refused` where the license does not allow it (as the contract would); `Usage` for an unknown template or model.
+pub async fn run(home: &mut Home, network: &Network, license: &str, template: &str, wanted: &str, dry_run: bool) -> Result<view::Job> {
+    let id = ids::id(license, "license")?;
+    let record = network.chain.license(id).await?;
+    let action: Action = template.parse().map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
+    if action != Action::Embed {
+        return Err(Error::usage(format!("this program has no template {template:?} yet")).hint("`embed` is there."));
+    }
+    if record.terms.licensee != home.person.address() {
+        return Err(Error::refused(format!("this license belongs to {}", record.terms.licensee)));
+    }
+    if record.terms.actions & action.bit() == 0 {
+        return Err(Error::refused(format!("the license does not allow {action}")).hint("`license list` shows what it allows."));
+    }
+    if !record.is_usable(network.chain.now().await?) {
+        return Err(Error::refused("the license has ended or has no runs left").hint("`license list` shows how it stands."));
+    }
+    let model = model::named(wanted)?;
+    let dataset = network.chain.dataset(record.terms.dataset).await?;
+    let manifest = offer::read_manifest(network, dataset.manifest.0)?;
+    let (secret, reply) = exchange::reply_pair()?;
+    let spec = JobSpec { template: template.to_owned(), params: serde_json::json!({}), model: model.digest, reply };
+    let sealed = exchange::seal_spec(&spec, &id.0, &manifest.exchange_key)?;
+    let cid = Cid::raw(&sealed);
+    if dry_run {
+        return Ok(preview(&record.id, &dataset, template, network));
+    }
+    home.keep(Kind::Request, &ids::shown(cid.digest()), &Kept { reply: secret.to_vec() })?;
+    home.commit()?;
+    network.content.put_raw(&sealed)?;
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
+    let (job, sent) =
+        network.chain.request(home.person.signer(), id, action.bit(), cid.digest().into(), U256::from_be_bytes(nonce)).await?;
+    see(home, network, &ids::shown(job)).await?.view(network, Some(sent))
+}
+
+fn preview(license: &provenance::chain::B256, dataset: &provenance::chain::Dataset, template: &str, network: &Network) -> view::Job {
+    view::Job {
+        job_id: String::new(),
+        state: "not requested".into(),
+        template: template.into(),
+        license_id: ids::shown(license),
+        dataset_id: String::new(),
+        records: dataset.count,
+        output_bytes: None,
+        proof_ms: None,
+        price: format!("one run, paid in {} when the license was bought", network.symbol()),
+        device: None,
+        model: None,
+        run_by: String::new(),
+        accept_by: None,
+        settle_by: String::new(),
+        next: "run it again without --dry-run".into(),
+        tx: None,
+        gas: None,
+        leaves: vec!["that this license was used, when, and a digest of the sealed request: public forever".into()],
+    }
+}
+
+/// The secret that opens the package of this job.
+///
+/// # Errors
+/// `NotFound` where the job was requested from another vault.
+pub(crate) fn reply_secret(home: &Home, record: &JobRecord) -> Result<zeroize::Zeroizing<[u8; 32]>> {
+    let kept: Kept = home
+        .find(Kind::Request, &ids::shown(record.details.spec))?
+        .ok_or_else(|| Error::not_found("this vault holds no key for this job's output").hint("Use the vault that requested the job."))?;
+    let mut secret = zeroize::Zeroizing::new([0; 32]);
+    if kept.reply.len() != secret.len() {
+        return Err(Error::integrity("the stored reply key is not 32 bytes long"));
+    }
+    secret.copy_from_slice(&kept.reply);
+    Ok(secret)
+}

@@ -1,0 +1,268 @@
+//! The records in a vault: in batches, each an object of its own, in the order in which they were imported.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::home::{Home, Kind};
+use crate::record::Record;
+use crate::view;
+
+/// A record's identity: the digest of all that it holds.
+pub type RecordId = [u8; 32];
+
+/// Records in one batch, at most.
+const BATCH_RECORDS: usize = 1024;
+/// Text bytes in one batch, about.
+const BATCH_BYTES: usize = 4 << 20;
+/// Characters of a record's text that a list shows.
+const PREVIEW_CHARS: usize = 72;
+
+/// Where records came from.
+#[derive(Clone, Serialize, Deserialize, Default)]
+pub struct Source {
+    /// Records by kind, deleted ones included.
+    pub kinds: BTreeMap<String, u64>,
+    /// Files that gave records or were kept whole.
+    pub files: u64,
+    /// How many batches it has; they are named `<source>/<number>`.
+    pub batches: u32,
+    /// When it was last added to, seconds since 1970.
+    pub imported_at: i64,
+}
+
+/// Where one record is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The source.
+    pub source: String,
+    /// The batch's number.
+    pub batch: u32,
+    /// Its position in the batch.
+    pub index: u32,
+}
+
+/// The ids of all records in the vault, deleted ones included: what was deleted does not come back by importing again.
+///
+/// # Errors
+/// `Integrity` where a batch was altered.
+pub fn ids(home: &Home) -> Result<HashSet<RecordId>> {
+    let mut ids = HashSet::new();
+    each(home, &[], &mut |_, record| {
+        ids.insert(record.identity()?);
+        Ok(())
+    })?;
+    for name in home.names(Kind::Deleted)? {
+        ids.insert(parse_id(&name)?);
+    }
+    Ok(ids)
+}
+
+/// Visits every record that is not deleted, in order; only of `sources`, where any are named.
+///
+/// # Errors
+/// `NotFound` for an unknown source; `Integrity` where a batch was altered; what `visit` returns.
+pub fn each(home: &Home, sources: &[String], visit: &mut dyn FnMut(Place, Record) -> Result<()>) -> Result<()> {
+    let deleted: HashSet<String> = home.names(Kind::Deleted)?.into_iter().collect();
+    let names = if sources.is_empty() { home.names(Kind::Source)? } else { sources.to_vec() };
+    for name in names {
+        let source: Source = home.find(Kind::Source, &name)?.ok_or_else(|| {
+            Error::not_found(format!("there is no source {name:?}")).hint("`usufruct source list` shows them.")
+        })?;
+        for batch in 0..source.batches {
+            for (index, record) in read_batch(home, &name, batch)?.into_iter().enumerate() {
+                if deleted.is_empty() || !deleted.contains(&hex::encode(record.identity()?)) {
+                    visit(Place { source: name.clone(), batch, index: index as u32 }, record)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The records at `places`, in that order. Deleted records are among them: a dataset that holds one still can be proven.
+///
+/// # Errors
+/// `Integrity` where a batch was altered or a place is empty.
+pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> Result<()>) -> Result<Vec<Record>> {
+    let mut wanted: BTreeMap<(&str, u32), Vec<usize>> = BTreeMap::new();
+    for (position, place) in places.iter().enumerate() {
+        wanted.entry((&place.source, place.batch)).or_default().push(position);
+    }
+    let mut found: Vec<Option<Record>> = vec![None; places.len()];
+    let mut done = 0;
+    for ((source, batch), positions) in wanted {
+        let mut records: Vec<Option<Record>> = read_batch(home, source, batch)?.into_iter().map(Some).collect();
+        for position in positions {
+            found[position] = records.get_mut(places[position].index as usize).and_then(Option::take);
+            done += 1;
+        }
+        progress(done, places.len() as u64)?;
+    }
+    found
+        .into_iter()
+        .enumerate()
+        .map(|(position, record)| record.ok_or_else(|| Error::integrity(format!("record {position} of the dataset is missing from the vault"))))
+        .collect()
+}
+
+fn read_batch(home: &Home, source: &str, batch: u32) -> Result<Vec<Record>> {
+    home.find(Kind::Records, &batch_name(source, batch))?
+        .ok_or_else(|| Error::integrity(format!("batch {batch} of source {source:?} is missing from the vault")).hint("`usufruct vault check --read-data` says what else is."))
+}
+
+fn batch_name(source: &str, batch: u32) -> String {
+    format!("{source}/{batch}")
+}
+
+/// Adds records to one source, in batches.
+pub struct Adding {
+    name: String,
+    source: Source,
+    records: Vec<Record>,
+    bytes: usize,
+}
+
+impl Adding {
+    /// Starts to add to the source `name`, which may be new.
+    ///
+    /// # Errors
+    /// `Integrity` where the vault's entry for it cannot be read.
+    pub fn to(home: &Home, name: &str) -> Result<Self> {
+        let source = home.find(Kind::Source, name)?.unwrap_or_default();
+        Ok(Adding { name: name.to_owned(), source, records: Vec::new(), bytes: 0 })
+    }
+
+    /// Adds one record.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn record(&mut self, home: &mut Home, record: Record) -> Result<()> {
+        *self.source.kinds.entry(record.kind.clone()).or_default() += 1;
+        self.bytes += record.text.as_ref().map_or(64, String::len);
+        self.records.push(record);
+        if self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES { self.flush(home) } else { Ok(()) }
+    }
+
+    /// Counts one file.
+    pub fn file(&mut self) {
+        self.source.files += 1;
+    }
+
+    /// Writes what is left, and the source. The caller commits.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub fn finish(&mut self, home: &mut Home, now: i64) -> Result<()> {
+        self.flush(home)?;
+        self.source.imported_at = now;
+        home.keep(Kind::Source, &self.name, &self.source)
+    }
+
+    fn flush(&mut self, home: &mut Home) -> Result<()> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        home.keep(Kind::Records, &batch_name(&self.name, self.source.batches), &self.records)?;
+        self.source.batches += 1;
+        self.records.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+/// All sources.
+///
+/// # Errors
+/// `Integrity` where one cannot be read.
+pub fn sources(home: &Home) -> Result<view::Sources> {
+    let sources = home.all::<Source>(Kind::Source)?;
+    let view = |(name, source): (String, Source)| view::Source {
+        name,
+        records: source.kinds.values().sum(),
+        kinds: source.kinds.into_keys().collect(),
+        files: source.files,
+        imported_at: crate::time::rfc3339(source.imported_at),
+    };
+    Ok(view::Sources { sources: sources.into_iter().map(view).collect() })
+}
+
+/// Records that contain every word of `query` (all records for an empty one), newest first.
+///
+/// # Errors
+/// `NotFound` for an unknown source.
+pub fn search(home: &Home, source: Option<&str>, query: &str, limit: usize) -> Result<view::Records> {
+    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+    let sources: Vec<String> = source.map(str::to_owned).into_iter().collect();
+    let mut found = Vec::new();
+    each(home, &sources, &mut |_, record| {
+        let text = searched(&record).to_lowercase();
+        if words.iter().all(|word| text.contains(word)) {
+            found.push(record);
+        }
+        Ok(())
+    })?;
+    let total = found.len() as u64;
+    found.sort_by_key(|record| std::cmp::Reverse(record.time));
+    Ok(view::Records { total, records: found.iter().take(limit).map(shown).collect::<Result<_>>()? })
+}
+
+fn searched(record: &Record) -> String {
+    let mut text = record.text.clone().unwrap_or_default();
+    for (name, value) in &record.fields {
+        text.push_str(&format!("\n{name} {}", value.display()));
+    }
+    text
+}
+
+fn shown(record: &Record) -> Result<view::Record> {
+    let text = searched(record);
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut preview: String = line.chars().take(PREVIEW_CHARS).collect();
+    if preview.len() < line.len() {
+        preview.push('…');
+    }
+    Ok(view::Record {
+        id: hex::encode(record.identity()?),
+        kind: record.kind.clone(),
+        source: record.source.clone(),
+        time: record.time.map(crate::time::rfc3339),
+        preview,
+    })
+}
+
+/// Deletes the record whose id begins with `id`. The next rewriting of packs removes its bytes.
+///
+/// # Errors
+/// `NotFound` for no such record, `Usage` for an ambiguous one, `Refused` while a dataset that is published and active holds it.
+pub fn delete(home: &mut Home, id: &str, dry_run: bool) -> Result<view::Deleted> {
+    let mut matching = Vec::new();
+    each(home, &[], &mut |place, record| {
+        if hex::encode(record.identity()?).starts_with(&id.to_lowercase()) {
+            matching.push((place, record.identity()?));
+        }
+        Ok(())
+    })?;
+    let (place, found) = match matching.as_slice() {
+        [] => return Err(Error::not_found(format!("there is no record {id}"))),
+        [one] => one.clone(),
+        _ => return Err(Error::new(Code::Usage, format!("{} records begin with {id}", matching.len())).hint("Give more of the id.")),
+    };
+    if let Some(name) = crate::dataset::active_with(home, &place)? {
+        return Err(Error::refused(format!("the active dataset {name:?} holds this record"))
+            .hint("A record can be deleted once no active dataset holds it."));
+    }
+    let id = hex::encode(found);
+    if !dry_run {
+        home.keep_bytes(Kind::Deleted, &id, &[])?;
+        home.commit()?;
+    }
+    Ok(view::Deleted { id })
+}
+
+fn parse_id(name: &str) -> Result<RecordId> {
+    let mut id = RecordId::default();
+    hex::decode_to_slice(name, &mut id).map_err(|_| Error::integrity(format!("the vault names a deleted record {name:?}, which is no id")))?;
+    Ok(id)
+}

@@ -1,0 +1,123 @@
+//! Licenses: bought, listed, revoked by the owner, their unused runs reclaimed by the buyer.
+
+use provenance::chain::client::{LicenseRecord, Purchase};
+use provenance::chain::{B256, LicenseState, U256};
+use provenance::cid::Cid;
+use provenance::terms::Actions;
+
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::ids;
+use crate::network::Network;
+use crate::{offer, time, view};
+
+/// Buys a license from the offer with this CID; pays all its runs into escrow.
+///
+/// # Errors
+/// `NotFound` for an unknown offer; `Refused` where the offer is not for this buyer, or the balance does not reach;
+/// `Integrity` where it does not verify.
+pub async fn buy(home: &Home, network: &Network, offer: &str, dry_run: bool) -> Result<view::License> {
+    let cid: Cid = offer.parse().map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
+    let verified = offer::read(network, &cid).await?;
+    let buyer = home.person.address();
+    verified.signed.offer.allows(buyer, network.chain.now().await?)?;
+    let terms = &verified.signed.offer.terms;
+    if dry_run {
+        return Ok(view::License {
+            license_id: String::new(),
+            status: "not bought".to_owned(),
+            runs_left: terms.max_runs,
+            expires_at: time::rfc3339((network.chain.now().await? + terms.duration) as i64),
+            actions: terms.actions.names().into_iter().map(str::to_owned).collect(),
+            dataset_id: ids::shown(verified.signed.offer.dataset),
+            licensee: buyer.to_string(),
+            tx: None,
+            public: vec![
+                format!("pays {} into escrow", terms.total_price()?.show(network.symbol())),
+                format!("that {buyer} holds a license to this dataset, forever"),
+            ],
+        });
+    }
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
+    let purchase = Purchase {
+        offer: verified.signed.offer.to_typed(),
+        signature: verified.signed.signature,
+        nonce: U256::from_be_bytes(nonce),
+    };
+    let (id, sent) = network.chain.buy(home.person.signer(), &purchase).await?;
+    let record = network.chain.license(id).await?;
+    shown(&record, network, sent.last().map(|sent| sent.tx)).await
+}
+
+/// Licenses that this person holds, and licenses to this person's datasets.
+///
+/// # Errors
+/// `Network`; `Integrity` where the node's events do not match the contract.
+pub async fn list(home: &Home, network: &Network) -> Result<view::Licenses> {
+    let me = home.person.address();
+    let mut records = network.chain.licenses_of(me).await?;
+    for given in network.chain.licenses_to(me).await? {
+        if !records.iter().any(|record| record.id == given.id) {
+            records.push(given);
+        }
+    }
+    let mut licenses = Vec::new();
+    for record in &records {
+        licenses.push(shown(record, network, None).await?);
+    }
+    Ok(view::Licenses { licenses })
+}
+
+/// Ends a license on an own dataset; its unused runs go back to the buyer.
+///
+/// # Errors
+/// `NotFound`; `Refused` for another's dataset or an ended license.
+pub async fn revoke(home: &Home, network: &Network, license: &str, dry_run: bool) -> Result<view::License> {
+    end(network, license, dry_run, async |id| Ok(network.chain.revoke(home.person.signer(), id).await?.tx)).await
+}
+
+/// Takes back the price of runs that were never requested.
+///
+/// # Errors
+/// `NotFound`; `Refused` where nothing is left, or for another's license that has not expired.
+pub async fn reclaim(home: &Home, network: &Network, license: &str, dry_run: bool) -> Result<view::License> {
+    end(network, license, dry_run, async |id| Ok(network.chain.reclaim(home.person.signer(), id).await?.tx)).await
+}
+
+async fn end(network: &Network, license: &str, dry_run: bool, act: impl AsyncFnOnce(B256) -> Result<B256>) -> Result<view::License> {
+    let id = ids::id(license, "license")?;
+    let before = network.chain.license(id).await?;
+    if dry_run {
+        let mut view = shown(&before, network, None).await?;
+        view.public = vec![format!("{} unused runs would go back to {}", before.runs_left, before.terms.licensee)];
+        return Ok(view);
+    }
+    let tx = act(id).await?;
+    shown(&network.chain.license(id).await?, network, Some(tx)).await
+}
+
+async fn shown(record: &LicenseRecord, network: &Network, tx: Option<B256>) -> Result<view::License> {
+    let now = network.chain.now().await?;
+    Ok(view::License {
+        license_id: ids::shown(record.id),
+        status: status(record, now).to_owned(),
+        runs_left: record.runs_left,
+        expires_at: time::rfc3339(record.terms.expiresAt as i64),
+        actions: Actions::from_bits(record.terms.actions)?.names().into_iter().map(str::to_owned).collect(),
+        dataset_id: ids::shown(record.terms.dataset),
+        licensee: record.terms.licensee.to_string(),
+        tx: tx.map(|tx| tx.to_string()),
+        public: vec![],
+    })
+}
+
+fn status(record: &LicenseRecord, now: u64) -> &'static str {
+    match record.state {
+        LicenseState::Revoked => "revoked",
+        LicenseState::Reclaimed => "reclaimed",
+        _ if now > record.terms.expiresAt => "expired",
+        _ if record.runs_left == 0 => "used up",
+        _ => "active",
+    }
+}

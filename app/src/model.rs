@@ -1,0 +1,109 @@
+//! Embedding models on this machine: folders with safetensors and a tokenizer. A job names its model by digest; any
+//! folder that the owner added counts.
+
+use std::path::{Path, PathBuf};
+
+use compute::Model;
+
+use crate::error::{Error, Result};
+use crate::{home, view};
+
+/// The file that says where an added model is.
+const LINK_ENDING: &str = ".model";
+
+/// A model that a job may use.
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub digest: [u8; 32],
+    /// Length of a vector.
+    pub dimension: u64,
+    /// Where it is.
+    pub folder: PathBuf,
+}
+
+/// Where models are kept: the folder of `USUFRUCT_MODEL`, or `$XDG_DATA_HOME/usufruct/models`.
+///
+/// # Errors
+/// `Usage` where the user has no home folder.
+pub fn folder() -> Result<PathBuf> {
+    match std::env::var_os("USUFRUCT_MODEL").map(PathBuf::from) {
+        Some(model) => Ok(model.parent().map(Path::to_owned).unwrap_or(model)),
+        None => Ok(home::data_dir()?.join("models")),
+    }
+}
+
+/// All models, by name. A folder that is no model is left out.
+fn known() -> Result<Vec<Known>> {
+    let folder = folder()?;
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let target = match path.to_string_lossy().ends_with(LINK_ENDING) {
+            true => PathBuf::from(std::fs::read_to_string(&path)?.trim_end()),
+            false => path,
+        };
+        if let Ok(model) = Model::open(&target) {
+            found.push(describe(&model, target));
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn describe(model: &Model, folder: PathBuf) -> Known {
+    Known { name: model.name().to_owned(), digest: model.digest(), dimension: model.dimension() as u64, folder }
+}
+
+fn missing(what: &str) -> Error {
+    Error::not_found(format!("the model {what} is not on this machine"))
+        .hint("`make setup` fetches the default model; `usufruct model add PATH` adds another.")
+}
+
+/// The model with this digest.
+///
+/// # Errors
+/// `NotFound` where it is not on this machine.
+pub fn find(digest: &[u8; 32]) -> Result<Known> {
+    known()?.into_iter().find(|model| &model.digest == digest).ok_or_else(|| missing(&hex::encode(digest)))
+}
+
+/// The model with this name, or whose digest this is.
+///
+/// # Errors
+/// `NotFound` where it is not on this machine.
+pub fn named(name: &str) -> Result<Known> {
+    known()?.into_iter().find(|model| model.name == name || hex::encode(model.digest) == name).ok_or_else(|| missing(name))
+}
+
+/// All models.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn list() -> Result<view::Models> {
+    Ok(view::Models { models: known()?.iter().map(shown).collect() })
+}
+
+/// Allows the model in `path` for jobs.
+///
+/// # Errors
+/// Where it is no model, with what is missing.
+pub fn add(path: &Path) -> Result<view::Models> {
+    let target = path.canonicalize()?;
+    let model = Model::open(&target)?;
+    let folder = folder()?;
+    std::fs::create_dir_all(&folder)?;
+    let link = folder.join(format!("{}{LINK_ENDING}", hex::encode(&model.digest()[..8])));
+    std::fs::write(link, format!("{}\n", target.display()))?;
+    Ok(view::Models { models: vec![shown(&describe(&model, target))] })
+}
+
+fn shown(model: &Known) -> view::Model {
+    view::Model {
+        name: model.name.clone(),
+        digest: hex::encode(model.digest),
+        dimension: model.dimension,
+        folder: model.folder.display().to_string(),
+    }
+}

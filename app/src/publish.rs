@@ -1,0 +1,115 @@
+//! Publishing a dataset: its manifest goes to the content store, its root and owner commitment on-chain. Forever.
+
+use std::collections::BTreeMap;
+
+use provenance::chain::client::{Chain, Registration};
+use provenance::manifest::{self, Field, FieldKind, Level, Manifest, UsageInfo};
+use provenance::terms::Preset;
+
+use crate::dataset::{self, Dataset, Opened, Published};
+use crate::error::{Error, Result};
+use crate::home::{Home, Kind};
+use crate::network::Network;
+use crate::record::{TEXT_FIELD, Value};
+use crate::{ids, time, view};
+
+/// Publishes the dataset `name`, or says what that would make public.
+///
+/// # Errors
+/// `NotFound`; `Refused` where it is published already; `Integrity` where its records no longer give its root.
+pub async fn run(home: &mut Home, network: &Network, name: &str, dry_run: bool) -> Result<view::Published> {
+    let mut dataset = dataset::find(home, name)?;
+    if let Some(published) = &dataset.published {
+        return Err(Error::refused(format!("dataset {name:?} is published already, as {}", ids::shown(published.id)))
+            .hint("A changed selection is a new dataset."));
+    }
+    let opened = dataset::open(home, &dataset)?;
+    let manifest = describe(home, network, &dataset, &opened).await?;
+    let bytes = manifest.to_bytes()?;
+    let cid = manifest.cid()?;
+    let owner = home.person.address();
+    let id = Chain::dataset_id(owner, cid.digest().into());
+    let shown = |tx: Option<String>| view::Published {
+        dataset_id: ids::shown(id),
+        manifest_cid: cid.to_string(),
+        tx,
+        public: manifest.public_facts(),
+    };
+    if dry_run {
+        return Ok(shown(None));
+    }
+    network.content.put_raw(&bytes)?;
+    let registration = Registration {
+        manifest: cid.digest().into(),
+        root: provenance::chain::U256::from_be_bytes(manifest.root),
+        count: dataset.count,
+        tier: dataset.tier()?.id(),
+        owner_commitment: provenance::chain::U256::from_be_bytes(manifest.owner_commitment),
+    };
+    let (registered, sent) = network.chain.register(home.person.signer(), &registration).await?;
+    dataset.published = Some(Published {
+        network: network.profile.name.clone(),
+        id: registered.0,
+        manifest: cid.to_string(),
+        tx: sent.tx.to_string(),
+    });
+    home.keep(Kind::Dataset, name, &dataset)?;
+    home.commit()?;
+    Ok(shown(Some(sent.tx.to_string())))
+}
+
+async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Opened) -> Result<Manifest> {
+    let today = time::rfc3339(network.chain.now().await? as i64);
+    let description = match dataset.description.trim() {
+        "" => format!("Personal records of kind {}.", dataset.kinds.join(", ")),
+        given => given.to_owned(),
+    };
+    Ok(Manifest {
+        name: dataset.name.trim().to_owned(),
+        description,
+        published: today[..10].parse()?,
+        version: dataset.version,
+        previous: None,
+        usage: UsageInfo {
+            name: "By license only".to_owned(),
+            description: "Nobody may use this dataset without a license. Offers announced by its owner say on what terms.".to_owned(),
+            legal_text: Preset::Private.legal_cid(),
+        },
+        owner: home.person.address(),
+        owner_commitment: zk::field::to_bytes(&dataset.owner_secret(home)?.commitment()),
+        exchange_key: home.person.exchange_public(),
+        root: zk::field::to_bytes(&opened.tree.root()),
+        records: dataset.count,
+        tier: manifest::Tier::from_id(dataset.tier()?.id())?,
+        levels: vec![Level::SelfAsserted],
+        kinds: dataset.kinds.clone(),
+        days: None,
+        fields: fields(dataset, opened),
+        counted: None,
+    })
+}
+
+/// The included fields with the narrowest type that all their values have.
+fn fields(dataset: &Dataset, opened: &Opened) -> Vec<Field> {
+    let mut kinds: BTreeMap<&str, FieldKind> = BTreeMap::new();
+    for record in &opened.records {
+        for (name, value) in &record.fields {
+            let kind = match value {
+                Value::Null => continue,
+                Value::Bool(_) => FieldKind::Boolean,
+                Value::Int(_) => FieldKind::Integer,
+                Value::Text(_) => FieldKind::Text,
+            };
+            let known = kinds.entry(name).or_insert(kind);
+            if *known != kind {
+                *known = FieldKind::Text;
+            }
+        }
+    }
+    let field = |name: &String| Field {
+        name: name.clone(),
+        description: if name == TEXT_FIELD { "The record's text." } else { "A field of the record." }.to_owned(),
+        kind: kinds.get(name.as_str()).copied().unwrap_or(FieldKind::Text),
+    };
+    dataset.fields.iter().map(field).collect()
+}

@@ -1,0 +1,153 @@
+//! What must not work, and what a silent party costs: each refused with its exit code, and the money where it belongs.
+
+use std::fs;
+
+use tests::market::{Market, notes};
+use tests::{Person, text};
+
+#[test]
+fn wrong_passphrase_is_locked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    person.passphrase = "something else".into();
+    person.fails(3, &["vault", "status"]);
+}
+
+#[test]
+fn missing_vault_is_not_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Person::new(folder.path(), "nobody").fails(4, &["vault", "status"]);
+}
+
+#[test]
+fn second_init_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    person.fails(8, &["init"]);
+}
+
+#[test]
+fn bad_file_is_named_and_the_rest_goes_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    let files = folder.path().join("files");
+    notes(&files, "files", 3);
+    fs::write(files.join("broken.zip"), b"PK\x03\x04 and then nothing of a zip").expect("a file");
+    let (code, answer) = person.try_run(&["import", &files.to_string_lossy()]);
+    assert_eq!(code, 9, "{answer:#}");
+    assert_eq!(answer["records"], 3);
+    assert!(text(&answer["errors"][0], "file").contains("broken.zip"));
+    let (_, again) = person.try_run(&["import", &files.to_string_lossy()]);
+    assert_eq!(again["records"], 0);
+}
+
+#[test]
+fn license_rules_hold_at_the_vault_and_in_the_contract() {
+    let market = Market::open();
+    market.publish("diary", 20);
+
+    // A template that the license does not allow.
+    let statistics = market.license(&market.offer("diary", &["--preset", "statistics-only"]));
+    market.consumer.fails(8, &["job", "request", &statistics, "--template", "embed"]);
+
+    // No runs left.
+    let once = market.license(&market.offer("diary", &["--max-runs", "1"]));
+    market.job(&once);
+    market.consumer.fails(8, &["job", "request", &once, "--template", "embed"]);
+
+    // Revoked: unused runs go back to the buyer.
+    let revoked = market.license(&market.offer("diary", &["--max-runs", "2"]));
+    market.contributor.run(&["license", "revoke", &revoked]);
+    market.consumer.fails(8, &["job", "request", &revoked, "--template", "embed"]);
+    assert_eq!(market.consumer.run(&["reward", "claim"])["claimed"], "5 USU");
+
+    // Expired.
+    let short = market.license(&market.offer("diary", &["--duration", "1"]));
+    market.wait(2 * 86_400);
+    market.consumer.fails(8, &["job", "request", &short, "--template", "embed"]);
+
+    // Only the owner runs, only the consumer accepts.
+    let license = market.license(&market.offer("diary", &[]));
+    let job = market.job(&license);
+    market.consumer.fails(8, &["job", "approve", &job]);
+    market.contributor.fails(8, &["job", "accept", &job]);
+}
+
+#[test]
+fn silent_owner_refunds_the_consumer() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 10, &["--respond-within", "1"]);
+    market.consumer.fails(8, &["job", "refund", &job]);
+    market.wait(3600 + 60);
+    market.contributor.run(&["job", "approve", &job]);
+    market.contributor.fails(8, &["job", "run", &job, "--device", "cpu"]);
+    assert_eq!(market.consumer.run(&["job", "refund", &job])["state"], "refunded");
+    assert_eq!(market.consumer.run(&["reward", "claim"])["claimed"], "2.5 USU");
+}
+
+#[test]
+fn silent_consumer_pays_the_owner() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 10, &["--accept-within", "1"]);
+    market.run(&job);
+    market.contributor.fails(8, &["job", "settle", &job]);
+    market.wait(3600 + 60);
+    market.consumer.fails(8, &["job", "reject", &job]);
+    assert_eq!(market.contributor.run(&["job", "settle", &job])["state"], "settled");
+    assert_eq!(market.contributor.run(&["reward", "claim"])["claimed"], "2.5 USU");
+}
+
+#[test]
+fn rejected_and_declined_jobs_refund() {
+    let market = Market::open();
+    let (license, job) = market.requested("diary", 10, &[]);
+    market.run(&job);
+    assert_eq!(market.consumer.run(&["job", "reject", &job])["state"], "refunded");
+    market.contributor.fails(8, &["job", "settle", &job]);
+    let second = market.job(&license);
+    assert_eq!(market.contributor.run(&["job", "decline", &second])["state"], "refunded");
+    market.contributor.fails(8, &["job", "run", &second, "--device", "cpu"]);
+    assert_eq!(market.consumer.run(&["reward", "claim"])["claimed"], "5 USU");
+}
+
+#[test]
+fn network_down_loses_nothing() {
+    let mut market = Market::open();
+    let (_, job) = market.requested("diary", 10, &[]);
+    market.contributor.run(&["job", "approve", &job]);
+    market.stop_network();
+    market.contributor.network = "nowhere".into();
+    market.contributor.fails(4, &["job", "run", &job, "--device", "cpu"]);
+    market.contributor.network = "embedded".into();
+    market.start_network();
+    assert_eq!(market.contributor.run(&["job", "run", &job, "--device", "cpu"])["state"], "drawn");
+    // The same step again finds its work done.
+    assert_eq!(market.contributor.run(&["job", "run", &job, "--device", "cpu"])["state"], "drawn");
+}
+
+#[test]
+fn record_in_an_active_dataset_is_not_deleted() {
+    let market = Market::open();
+    market.publish("diary", 5);
+    let record = text(&market.contributor.run(&["record", "list"])["records"][0], "id");
+    market.contributor.fails(8, &["record", "delete", &record]);
+    market.contributor.fails(4, &["record", "delete", "ffffffffffff"]);
+}
+
+#[test]
+fn dry_runs_change_nothing() {
+    let market = Market::open();
+    let folder = market.folder.path().join("n");
+    notes(&folder, "n", 5);
+    market.contributor.run(&["import", &folder.to_string_lossy(), "--source", "n"]);
+    market.contributor.run(&["dataset", "create", "n", "--source", "n"]);
+    let dry = market.contributor.run(&["dataset", "publish", "n", "--dry-run"]);
+    assert!(dry["tx"].is_null() && dry["public"].as_array().is_some_and(|facts| facts.len() > 3), "{dry:#}");
+    assert_eq!(market.contributor.run(&["dataset", "show", "n"])["state"], "draft");
+    market.contributor.run(&["dataset", "publish", "n"]);
+    market.contributor.run(&["offer", "create", "n", "--preset", "embeddings-non-commercial", "--price", "1", "--dry-run"]);
+    assert_eq!(market.consumer.run(&["offer", "find"])["offers"].as_array().map(Vec::len), Some(0));
+}
