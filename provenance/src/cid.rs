@@ -67,7 +67,7 @@ impl Cid {
     ///
     /// ```
     /// let cid = provenance::cid::Cid::raw(b"hello world");
-    /// assert_eq!(cid.to_string(), "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
+    /// assert_eq!(cid.to_string(), "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
     /// ```
     pub fn raw(bytes: &[u8]) -> Self {
         Self::of(Codec::Raw, bytes)
@@ -181,7 +181,7 @@ impl FromStr for Cid {
 mod tests {
     use super::*;
 
-    const HELLO: &str = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
+    const HELLO: &str = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
 
     #[test]
     fn raw_of_hello_world_is_the_known_cid() {

@@ -181,7 +181,7 @@ impl Terms {
         });
         lines.push(format!("Ends {} after purchase.", span(self.duration)));
         lines.push(format!(
-            "You have {} to run a job, the buyer {} to look at the sealed result.",
+            "The owner has {} to run a job, the buyer {} to look at the sealed result.",
             span(self.respond_within),
             span(self.accept_within)
         ));

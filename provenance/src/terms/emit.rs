@@ -2,20 +2,17 @@
 //!
 //! These vocabularies say less than the terms do. Where one cannot say something exactly, the stricter word is taken.
 
-use super::odrl::{self, Parties};
 use super::{Action, Terms};
 use serde_json::{Value, json};
 
-/// The value of `usageInfo` in a Croissant 1.1 manifest: a schema.org `CreativeWork` that holds the human text's address
-/// and the ODRL offer. `symbol` is the currency's.
-pub fn croissant_usage_info(terms: &Terms, parties: &Parties, symbol: &str) -> Value {
+/// The value of `usageInfo` in Croissant 1.1: a schema.org `CreativeWork` with the terms in plain sentences and the
+/// address of the human text. `name` is a short title, `symbol` the currency's.
+pub fn croissant_usage_info(terms: &Terms, name: &str, symbol: &str) -> Value {
     json!({
         "@type": "sc:CreativeWork",
-        "name": "Terms of use",
+        "name": name,
         "description": terms.summary(symbol).join(" "),
         "url": format!("ipfs://{}", terms.legal_cid()),
-        "encodingFormat": "application/ld+json",
-        "text": odrl::odrl_offer(terms, parties, symbol).to_string(),
     })
 }
 

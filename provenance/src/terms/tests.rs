@@ -38,7 +38,7 @@ fn emitters_match_their_golden_files() {
         golden(&format!("{preset}.offer.odrl.json"), &pretty(&odrl_offer(&terms, &parties(), "USU")));
         let agreement = odrl_agreement(&terms, &parties(), &[0x11; 32], Address::repeat_byte(0xbb), "USU");
         golden(&format!("{preset}.agreement.odrl.json"), &pretty(&agreement));
-        golden(&format!("{preset}.usage-info.json"), &pretty(&croissant_usage_info(&terms, &parties(), "USU")));
+        golden(&format!("{preset}.usage-info.json"), &pretty(&croissant_usage_info(&terms, preset.title(), "USU")));
         golden(&format!("{preset}.aipref.txt"), &(aipref(&terms) + "\n"));
         golden(&format!("{preset}.cawg.json"), &pretty(&cawg_training_mining(&terms)));
         golden(&format!("{preset}.summary.txt"), &(terms.summary("USU").join("\n") + "\n"));
