@@ -146,10 +146,11 @@ fn conversations(archive: &mut Archive<'_>, entries: Vec<Entry>, out: &mut Outpu
     files.sort_by_key(|entry| chatgpt::file_number(&entry.name));
     for entry in rest {
         if chatgpt::is_manifest(&entry.name) {
-            let listed = archive.by_index(entry.index).ok().map(|file| chatgpt::listed_files(file));
+            let listed = archive.by_index(entry.index).ok().map(chatgpt::listed_files);
             for missing in listed.unwrap_or_default() {
                 if !files.iter().any(|file| chatgpt::base_name(&file.name) == missing) {
-                    out.entry(&entry.name).problem("", format!("it lists {missing}, which is not in the archive; export again"));
+                    out.entry(&entry.name)
+                        .problem("", format!("it lists {missing}, which is not in the archive; export again"));
                 }
             }
         } else {
@@ -240,7 +241,10 @@ fn nested(file: &mut dyn Read, out: &mut Output<'_>, budget: &mut Budget) -> Res
     let mut bytes = Vec::new();
     file.take(MAX_NESTED_BYTES + 1).read_to_end(&mut bytes).map_err(|error| out.read_error(error))?;
     if bytes.len() as u64 > MAX_NESTED_BYTES {
-        out.problem("", format!("an archive inside an archive, longer than {MAX_NESTED_BYTES} bytes; import it by itself"));
+        out.problem(
+            "",
+            format!("an archive inside an archive, longer than {MAX_NESTED_BYTES} bytes; import it by itself"),
+        );
         return Ok(());
     }
     budget.level += 1;

@@ -46,7 +46,9 @@ pub(super) fn base_name(name: &str) -> &str {
 pub(super) fn file_number(name: &str) -> Option<u64> {
     match base_name(name).strip_prefix("conversations")?.strip_suffix(".json")? {
         "" => Some(0),
-        number => number.strip_prefix('-').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok(),
+        number => {
+            number.strip_prefix('-').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+        }
     }
 }
 
@@ -65,7 +67,9 @@ pub(super) fn listed_files(file: impl Read) -> Vec<String> {
             Json::String(name) if file_number(name).is_some() => found.push(base_name(name).to_owned()),
             Json::Array(values) => open.extend(values),
             Json::Object(fields) => {
-                found.extend(fields.keys().filter(|name| file_number(name).is_some()).map(|name| base_name(name).to_owned()));
+                found.extend(
+                    fields.keys().filter(|name| file_number(name).is_some()).map(|name| base_name(name).to_owned()),
+                );
                 open.extend(fields.values());
             }
             _ => {}
@@ -136,7 +140,12 @@ fn last_leaf(mapping: &Map<String, Json>) -> Option<&str> {
 }
 
 /// A message as a record, or nothing where there is nothing a person wrote or saw.
-fn record(conversation: &Map<String, Json>, id: &str, message: &Map<String, Json>, mut record: Record) -> Option<Record> {
+fn record(
+    conversation: &Map<String, Json>,
+    id: &str,
+    message: &Map<String, Json>,
+    mut record: Record,
+) -> Option<Record> {
     let text_of = |value: Option<&Json>| value.and_then(Json::as_str).unwrap_or_default().to_owned();
     let metadata = message.get("metadata").and_then(Json::as_object);
     let hidden = metadata.and_then(|metadata| metadata.get("is_visually_hidden_from_conversation"));

@@ -70,7 +70,8 @@ fn rows(mut reader: Reader<impl Read>, row_bytes: &Cell<usize>, out: &mut Output
 fn stopped(error: ::csv::Error, place: &str, out: &mut Output<'_>) -> Result<()> {
     match error.into_kind() {
         ::csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            let reason = format!("longer than {MAX_ROW_BYTES} bytes, perhaps an unclosed quotation mark; the rest was left out");
+            let reason =
+                format!("longer than {MAX_ROW_BYTES} bytes, perhaps an unclosed quotation mark; the rest was left out");
             out.problem(place, reason);
             Ok(())
         }
@@ -84,7 +85,8 @@ fn stopped(error: ::csv::Error, place: &str, out: &mut Output<'_>) -> Result<()>
 
 fn put(row: &ByteRecord, columns: &Columns, place: &str, out: &mut Output<'_>) -> Result<()> {
     if row.len() != columns.names.len() {
-        let reason = format!("{} cells where the table has {} columns; this row was left out", row.len(), columns.names.len());
+        let reason =
+            format!("{} cells where the table has {} columns; this row was left out", row.len(), columns.names.len());
         out.problem(place, reason);
         return Ok(());
     }
@@ -122,7 +124,10 @@ impl Columns {
         }
         let best = |rank: fn(&str) -> Option<usize>| {
             let cells = row.iter().enumerate().filter(|_| from_header);
-            cells.filter_map(|(position, cell)| Some((rank(&decode::text(cell))?, position))).min().map(|(_, position)| position)
+            cells
+                .filter_map(|(position, cell)| Some((rank(&decode::text(cell))?, position)))
+                .min()
+                .map(|(_, position)| position)
         };
         Self { text: best(time::text_rank), time: best(time::time_rank), names, from_header }
     }

@@ -130,7 +130,8 @@ fn row(object: Map<String, Json>, mut record: Record) -> Record {
     let written = |(name, value): &(&String, &Json)| {
         time::text_rank(name).filter(|_| value.as_str().is_some_and(|text| !text.trim().is_empty()))
     };
-    let text_name = object.iter().filter_map(|pair| Some((written(&pair)?, pair.0))).min().map(|(_, name)| name.clone());
+    let text_name =
+        object.iter().filter_map(|pair| Some((written(&pair)?, pair.0))).min().map(|(_, name)| name.clone());
     let timed = |(name, value): (&String, &Json)| Some((time::time_rank(name)?, json_time(value)?));
     record.time = object.iter().filter_map(timed).min().map(|(_, time)| time);
     for (name, value) in object {
@@ -151,7 +152,9 @@ pub(super) fn field_name(name: String) -> String {
 fn json_time(value: &Json) -> Option<i64> {
     match value {
         Json::String(text) => time::parse(text),
-        Json::Number(number) => number.as_i64().and_then(time::from_count).or_else(|| time::from_float(number.as_f64()?)),
+        Json::Number(number) => {
+            number.as_i64().and_then(time::from_count).or_else(|| time::from_float(number.as_f64()?))
+        }
         _ => None,
     }
 }
@@ -208,7 +211,11 @@ impl Scanner {
     }
 
     fn step(&mut self, byte: u8) -> Step {
-        if !self.string && self.depth == 0 && self.bytes > 0 && matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n') {
+        if !self.string
+            && self.depth == 0
+            && self.bytes > 0
+            && matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n')
+        {
             return Step::Past;
         }
         self.bytes += 1;
@@ -330,7 +337,11 @@ impl<'a> Elements<'a> {
             if ready.is_empty() {
                 // A bare number may end with the file; anything else is cut off, and the parser says where.
                 let whole = scanner.depth == 0 && !scanner.string;
-                return Ok(if whole { done(&scanner, kept) } else { Element::Broken("the file ends inside this element: it is cut off".into()) });
+                return Ok(if whole {
+                    done(&scanner, kept)
+                } else {
+                    Element::Broken("the file ends inside this element: it is cut off".into())
+                });
             }
             let mut used = 0;
             let mut last = Step::More;

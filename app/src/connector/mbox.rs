@@ -103,7 +103,8 @@ impl Mail {
         if self.refused.is_some() {
             return;
         }
-        let quoted = line.iter().position(|byte| *byte != b'>').is_some_and(|end| end > 0 && line[end..].starts_with(b"From "));
+        let quoted =
+            line.iter().position(|byte| *byte != b'>').is_some_and(|end| end > 0 && line[end..].starts_with(b"From "));
         self.bytes.extend_from_slice(if quoted { &line[1..] } else { line });
         if read == Line::Cut {
             self.refuse(format!("a line longer than {MAX_LINE_BYTES} bytes; this message was left out"));
@@ -162,11 +163,8 @@ fn record(message: &Message<'_>, envelope_time: Option<i64>, mut record: Record)
     record.set("subject", bounded(message.subject().unwrap_or_default()));
     record.set("message_id", bounded(message.message_id().unwrap_or_default()));
     record.set("in_reply_to", bounded(message.in_reply_to().as_text().unwrap_or_default()));
-    let names: Vec<&str> = message
-        .attachments()
-        .take(MAX_ATTACHMENTS)
-        .map(|part| part.attachment_name().unwrap_or("unnamed"))
-        .collect();
+    let names: Vec<&str> =
+        message.attachments().take(MAX_ATTACHMENTS).map(|part| part.attachment_name().unwrap_or("unnamed")).collect();
     record.set("attachments", bounded(&names.join(", ")));
     if message.attachment_count() > 0 {
         let count = i64::try_from(message.attachment_count()).unwrap_or(i64::MAX);

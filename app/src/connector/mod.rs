@@ -263,8 +263,7 @@ fn read_head(input: &mut (impl Read + ?Sized)) -> io::Result<Vec<u8>> {
 
 /// Text fit for a report: of bounded length, on one line.
 fn shortened(text: &str) -> String {
-    let mut short: String =
-        text.chars().take(MAX_REPORT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut short: String = text.chars().take(MAX_REPORT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(MAX_REPORT_CHARS).is_some() {
         short.push('…');
     }

@@ -16,8 +16,20 @@ const MAX_HEADER_CELL: usize = 60;
 
 /// Documents and pictures that begin like text, or that text rules would take for something else.
 const BINARY_STARTS: [&[u8]; 14] = [
-    b"%PDF-", b"%!PS", b"{\\rtf", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"OggS", b"ID3", b"SQLite format 3",
-    b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\x7fELF",
+    b"%PDF-",
+    b"%!PS",
+    b"{\\rtf",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"OggS",
+    b"ID3",
+    b"SQLite format 3",
+    b"\x1f\x8b",
+    b"7z\xbc\xaf",
+    b"Rar!",
+    b"\x7fELF",
 ];
 
 /// Markup whose text would come with its tags: kept as an object.
@@ -209,7 +221,10 @@ mod tests {
         check("{\"a\":1}\n{\"a\":2}\n", Format::JsonLines);
         check("{\"a\":1}\nnot json\n", Format::JsonLines);
         check("\u{feff}{\"a\":1}\r\n{\"a\":2}", Format::JsonLines);
-        check(format!("{{\"a\":\"{}\"}}\n{{}}", "x".repeat(HEAD_BYTES)).as_bytes()[..HEAD_BYTES].to_vec(), Format::JsonLines);
+        check(
+            format!("{{\"a\":\"{}\"}}\n{{}}", "x".repeat(HEAD_BYTES)).as_bytes()[..HEAD_BYTES].to_vec(),
+            Format::JsonLines,
+        );
         check(format!("{{\n\"a\":\"{}\"}}", "x".repeat(HEAD_BYTES)).as_bytes()[..HEAD_BYTES].to_vec(), Format::Json);
     }
 

@@ -73,7 +73,10 @@ fn sample_files_are_read_whole() {
         assert_eq!(records.len(), count, "{name}");
         assert!(records.iter().all(|record| record.text.is_some()), "{name}");
         // All of them were written between 1790 and 1823.
-        assert!(records.iter().all(|record| (-5_680_281_600..-4_607_712_000).contains(&record.time.unwrap())), "{name}");
+        assert!(
+            records.iter().all(|record| (-5_680_281_600..-4_607_712_000).contains(&record.time.unwrap())),
+            "{name}"
+        );
         all.extend(records);
     }
     assert_eq!(identities(&all).len(), all.len(), "no two records are the same");
@@ -83,7 +86,13 @@ fn sample_files_are_read_whole() {
 fn sample_mail_keeps_the_text_to_the_letter() {
     let (mails, _) = import(data("sample/messages.mbox"));
     let first = &mails[0];
-    assert!(first.text.as_deref().unwrap().starts_with("Fellow Citizens of the Senate and House of Representatives:\n\nIt is a"));
+    assert!(
+        first
+            .text
+            .as_deref()
+            .unwrap()
+            .starts_with("Fellow Citizens of the Senate and House of Representatives:\n\nIt is a")
+    );
     assert_eq!(first.fields["from"].display(), "Thomas Jefferson");
     assert_eq!(first.fields["subject"].display(), "Annual message of 1801");
     assert_eq!(first.time, time::parse("1801-12-08"));

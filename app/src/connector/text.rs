@@ -28,7 +28,10 @@ impl Connector for Notes {
         let mut bytes = Vec::new();
         (&mut input).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| out.read_error(error))?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            out.problem("", format!("a text longer than {MAX_FILE_BYTES} bytes; kept as an object, not licensable yet"));
+            out.problem(
+                "",
+                format!("a text longer than {MAX_FILE_BYTES} bytes; kept as an object, not licensable yet"),
+            );
             return Ok(());
         }
         let text = decode::text(&bytes);

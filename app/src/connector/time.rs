@@ -14,8 +14,20 @@ const MAX_TIME_BYTES: usize = 64;
 
 /// Column and key names that hold a time, best first; compared in lower case with `_` for blanks and hyphens.
 const TIME_NAMES: [&str; 14] = [
-    "time", "timestamp", "date", "datetime", "date_time", "created_at", "created", "create_time", "created_time",
-    "creation_date", "sent_at", "sent", "ts", "updated_at",
+    "time",
+    "timestamp",
+    "date",
+    "datetime",
+    "date_time",
+    "created_at",
+    "created",
+    "create_time",
+    "created_time",
+    "creation_date",
+    "sent_at",
+    "sent",
+    "ts",
+    "updated_at",
 ];
 /// Names that hold what was written, best first.
 const TEXT_NAMES: [&str; 8] = ["text", "content", "body", "message", "note", "comment", "description", "entry"];
@@ -153,7 +165,8 @@ mod tests {
 
     #[test]
     fn time_in_no_form_is_none() {
-        for text in ["", "yesterday", "2024-13-01", "2024-02-30", "12:30", "1234", "-5", "1e12", "NaN", "2024", "1-2-3"] {
+        for text in ["", "yesterday", "2024-13-01", "2024-02-30", "12:30", "1234", "-5", "1e12", "NaN", "2024", "1-2-3"]
+        {
             check(text, None);
         }
         check(&"2".repeat(65), None);

@@ -34,7 +34,10 @@ fn archive_entries_are_read_by_content() {
     assert_eq!((records.len(), kinds), (1 + 3 + 3 + 2, HashSet::from(["note", "row", "mail"])));
     assert_eq!(summary.others, ["e.jpg", "empty"]);
     let places: Vec<String> = summary.problems.iter().map(ToString::to_string).collect();
-    assert!(places[0].starts_with("file/b.txt, element 3:") && places[1].starts_with("file/d.dat, row 4:"), "{places:?}");
+    assert!(
+        places[0].starts_with("file/b.txt, element 3:") && places[1].starts_with("file/d.dat, row 4:"),
+        "{places:?}"
+    );
 }
 
 #[test]
@@ -120,7 +123,11 @@ fn archive_of_many_middling_entries_uses_up_its_budget() {
     let entries: Vec<(String, Vec<u8>)> = (0..8).map(|n| (format!("{n}.txt"), vec![b'a'; 9 << 20])).collect();
     let (records, summary) = import(zipped(&entries));
     assert!(records.is_empty());
-    assert!(summary.problems.iter().any(|problem| problem.reason.contains("rest of the archive")), "{:?}", summary.problems);
+    assert!(
+        summary.problems.iter().any(|problem| problem.reason.contains("rest of the archive")),
+        "{:?}",
+        summary.problems
+    );
 }
 
 #[test]

@@ -8,7 +8,9 @@ fn folder(name: &str, files: &[&str]) -> Vec<(String, Vec<u8>)> {
 
 /// One conversation whose graph is given.
 fn conversation(current: &str, mapping: &str) -> String {
-    format!("[{{\"title\":\"t\",\"create_time\":1.0,\"id\":\"c\",\"current_node\":{current},\"mapping\":{{{mapping}}}}}]")
+    format!(
+        "[{{\"title\":\"t\",\"create_time\":1.0,\"id\":\"c\",\"current_node\":{current},\"mapping\":{{{mapping}}}}}]"
+    )
 }
 
 fn node(id: &str, parent: &str, text: &str) -> String {
@@ -26,7 +28,10 @@ fn chat_export_with_one_file_is_read() {
     assert_eq!(summary.format, Format::Chatgpt);
     assert_eq!(summary.problems, []);
     assert_eq!(summary.others, ["user.json", "file-abc.png"]);
-    assert_eq!(texts(&messages), ["How do I make onion soup?", "Slowly, with butter.", "What bird is this?", "a heron"]);
+    assert_eq!(
+        texts(&messages),
+        ["How do I make onion soup?", "Slowly, with butter.", "What bird is this?", "a heron"]
+    );
     assert_eq!([messages[0].time, messages[3].time], [Some(1_709_280_001), None]);
     let field = |n: usize, name: &str| messages[n].fields.get(name).map(|value| value.display().into_owned());
     assert_eq!(field(0, "role").as_deref(), Some("user"));
@@ -41,7 +46,8 @@ fn chat_export_with_one_file_is_read() {
 
 #[test]
 fn chat_export_with_numbered_files_is_read_in_order() {
-    let files = folder("chatgpt-numbered", &["conversations-001.json", "export_manifest.json", "conversations-000.json"]);
+    let files =
+        folder("chatgpt-numbered", &["conversations-001.json", "export_manifest.json", "conversations-000.json"]);
     let (messages, summary) = import(zipped(&files));
     assert_eq!((summary.format, summary.is_whole(), summary.others.len()), (Format::Chatgpt, true, 0));
     assert_eq!(texts(&messages), ["First file.", "Second file."]);
@@ -69,7 +75,8 @@ fn chat_export_without_conversations_gives_nothing() {
 
 #[test]
 fn archive_with_another_conversations_file_is_no_chat_export() {
-    let (rows, summary) = import(zipped(&[("conversations.json", "[{\"text\":\"a\"}]"), ("b.json", "[{\"text\":\"b\"}]")]));
+    let (rows, summary) =
+        import(zipped(&[("conversations.json", "[{\"text\":\"a\"}]"), ("b.json", "[{\"text\":\"b\"}]")]));
     assert_eq!((texts(&rows), summary.format), (vec!["a", "b"], Format::Zip));
 }
 

@@ -8,7 +8,11 @@ const HEAD: &str = "From a@b Fri Mar  1 08:00:00 2024\nFrom: a@b\nSubject: s\n";
 fn mail_of_every_kind_is_read() {
     let (mails, summary) = import(data("fixtures/mail.mbox"));
     assert_eq!((summary.format, summary.problems.as_slice()), (Format::Mbox, &[][..]));
-    let expected = ["Lunch at noon?\n\nFrom the station it is five minutes.\nFrom here you see the tower.", "Yes, gladly.", "Me too."];
+    let expected = [
+        "Lunch at noon?\n\nFrom the station it is five minutes.\nFrom here you see the tower.",
+        "Yes, gladly.",
+        "Me too.",
+    ];
     let texts: Vec<String> = texts(&mails).iter().map(|text| text.trim().to_owned()).collect();
     assert_eq!(texts, expected);
     assert_eq!(mails[0].fields["from"].display(), "Alice Martin <alice@example.org>");

@@ -7,8 +7,15 @@ use super::*;
 
 /// Beginnings that lead into each connector.
 const STARTS: [&[u8]; 9] = [
-    b"", b"[{\"text\":\"", b"[{\"title\":\"\",\"create_time\":1,\"mapping\":{\"", b"{\"a\":1}\n", b"a;b\n",
-    b"From a@b Fri Mar  1 08:00:00 2024\nSubject: x\n", b"---\ntitle: x\n", b"PK\x03\x04", b"\xff\xfe",
+    b"",
+    b"[{\"text\":\"",
+    b"[{\"title\":\"\",\"create_time\":1,\"mapping\":{\"",
+    b"{\"a\":1}\n",
+    b"a;b\n",
+    b"From a@b Fri Mar  1 08:00:00 2024\nSubject: x\n",
+    b"---\ntitle: x\n",
+    b"PK\x03\x04",
+    b"\xff\xfe",
 ];
 
 /// Bytes that mean something to a parser, more often than by chance.
