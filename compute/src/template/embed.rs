@@ -139,6 +139,7 @@ fn within(name: &'static str, value: u32, low: u32, high: u32) -> Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,5 +1,7 @@
 //! The crate from outside: the real model against reference vectors, on the CPU and on a wgpu adapter, and every refusal.
 
+#![allow(clippy::unwrap_used)]
+
 mod device;
 mod embed;
 mod model;
