@@ -17,7 +17,7 @@ const MARK: &[u8] = &[0];
 const VALUE: u8 = 1;
 const LINK: u8 = 2;
 const VALUE_FLOOR: usize = 128;
-const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
@@ -162,17 +162,18 @@ impl Catalog {
     /// Opens every value and adds them up. Also demands a link to each and no other.
     pub(crate) fn survey(&self) -> Result<Live> {
         let mut live = Live::default();
+        let db = self.db()?;
         self.each(&[], &mut |name, located| {
             live.objects += 1;
             live.bytes += located.entry.bytes;
             live.sequence = live.sequence.max(located.entry.sequence);
             live.sum.add(Sum::of_object(&self.keys, &name, &located.entry.id, located.entry.sequence));
-            self.by_id(&located.entry.id)?
-                .filter(|(_, linked)| *linked == located)
-                .map(|_| ())
-                .ok_or_else(|| Error::damaged("catalog: an object has no link"))
+            let link = db.get(link_key(&located.entry.id)).map_err(|e| self.fault(e))?;
+            match link.is_some_and(|link| link.as_ref() == name) {
+                true => Ok(()),
+                false => Err(Error::damaged("catalog: an object has no link")),
+            }
         })?;
-        let db = self.db()?;
         let links = db.scan_prefix([LINK]).count() as u64;
         let all = db.len() as u64;
         let mark = u64::from(db.contains_key(MARK).map_err(|e| self.fault(e))?);
@@ -283,5 +284,117 @@ fn try_open_db(dir: &Path) -> Result<sled::Db> {
         }
         Ok(Err(error)) => Err(Error::damaged(format!("catalog: {error}"))),
         Err(_) => Err(Error::damaged("catalog: the database cannot be read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{KdfCost, Secret, Unlock};
+    use crate::vault::Vault;
+
+    fn vault(dir: &Path) -> Vault {
+        let mut vault = Vault::create(dir, &Secret::from("p"), &[1; 32], KdfCost::FLOOR).unwrap();
+        vault.put("note", "a", &mut &b"old"[..]).unwrap();
+        vault.put("note", "b", &mut &b"other"[..]).unwrap();
+        vault.commit().unwrap();
+        vault
+    }
+
+    fn reopen(dir: &Path) -> Vault {
+        Vault::open(dir, &Unlock::Recovery([1; 32].into())).unwrap()
+    }
+
+    /// Lets `tamper` change the database behind the vault's back, then demands that the vault opens as it was.
+    fn check(tamper: impl Fn(&sled::Db, &Catalog, &[(Vec<u8>, Vec<u8>)])) {
+        let dir = tempfile::TempDir::new().unwrap();
+        let dir = dir.path().join("v");
+        let mut vault = vault(&dir);
+        let catalog = &vault.standing.catalog;
+        let old: Vec<_> = catalog.db().unwrap().iter().map(|i| i.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+        vault.put("note", "a", &mut &b"new"[..]).unwrap();
+        vault.commit().unwrap();
+        let before = vault.list("note").unwrap();
+        let catalog = &vault.standing.catalog;
+        tamper(catalog.db().unwrap(), catalog, &old);
+        drop(vault);
+        let vault = reopen(&dir);
+        assert_eq!(vault.list("note").unwrap(), before);
+        assert_eq!(vault.read_named("note", "a").unwrap().unwrap().as_slice(), b"new");
+        assert_eq!(vault.check(crate::CheckDepth::ReadData).unwrap().problems, []);
+    }
+
+    fn values(old: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
+        old.iter().filter(|(key, _)| key[0] == VALUE)
+    }
+
+    #[test]
+    fn older_value_put_back_is_noticed() {
+        check(|db, _, old| values(old).for_each(|(k, v)| drop(db.insert(k, v.as_slice()).unwrap())));
+    }
+
+    #[test]
+    fn whole_older_catalog_put_back_catches_up() {
+        check(|db, _, old| {
+            db.clear().unwrap();
+            old.iter().for_each(|(k, v)| drop(db.insert(k, v.as_slice()).unwrap()));
+        });
+    }
+
+    #[test]
+    fn values_swapped_between_names_are_noticed() {
+        check(|db, _, old| {
+            let (a, b) = (values(old).next().unwrap(), values(old).nth(1).unwrap());
+            let (x, y) = (db.get(&a.0).unwrap().unwrap(), db.get(&b.0).unwrap().unwrap());
+            db.insert(&a.0, y).unwrap();
+            db.insert(&b.0, x).unwrap();
+        });
+    }
+
+    #[test]
+    fn removed_value_is_noticed() {
+        check(|db, _, old| drop(db.remove(&values(old).next().unwrap().0).unwrap()));
+    }
+
+    #[test]
+    fn removed_link_is_noticed() {
+        check(|db, _, _| {
+            let link = db.scan_prefix([LINK]).next().unwrap().unwrap().0;
+            db.remove(link).unwrap();
+        });
+    }
+
+    #[test]
+    fn link_bent_to_another_object_is_noticed() {
+        check(|db, _, _| {
+            let links: Vec<_> = db.scan_prefix([LINK]).map(|i| i.unwrap()).collect();
+            db.insert(&links[0].0, &links[1].1).unwrap();
+        });
+    }
+
+    #[test]
+    fn added_key_is_noticed() {
+        check(|db, _, _| drop(db.insert([LINK, 7, 7], vec![0; 48]).unwrap()));
+    }
+
+    #[test]
+    fn mark_altered_or_removed_is_noticed() {
+        check(|db, _, _| drop(db.remove(MARK).unwrap()));
+        check(|db, _, old| {
+            let mut mark = old.iter().find(|(k, _)| k == MARK).unwrap().1.clone();
+            mark[40] ^= 1;
+            db.insert(MARK, mark).unwrap();
+        });
+    }
+
+    #[test]
+    fn changes_with_a_mark_are_all_there_or_none() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let dir = dir.path().join("v");
+        let vault = vault(&dir);
+        let (mark, live) = vault.standing.catalog.mark().unwrap();
+        assert_eq!(mark, vault.last);
+        assert_eq!(live, vault.standing.live);
+        assert_eq!(vault.standing.catalog.survey().unwrap().sum, live.sum);
     }
 }

@@ -106,7 +106,7 @@ impl Walk<'_> {
         or_note(&mut self.report, header)?;
         if let Some(heads) = or_note(&mut self.report, vault.head.read(&vault.keys))? {
             if !heads.both {
-                self.report.note("head: one of its two slots does not authenticate (the next commit but one heals it)");
+                self.report.note("head: one of its two slots does not authenticate");
             }
             if heads.newest.0 != vault.last {
                 self.report.note("head: it does not name the last commit");

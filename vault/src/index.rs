@@ -193,6 +193,8 @@ pub(crate) struct Index {
     recent: BTreeMap<ChunkId, Location>,
     /// The commit up to which the runs cover the log.
     covers: Option<Mark>,
+    /// Made from packs that could not all be read: never written, so that it is made anew once they are restored.
+    partial: bool,
 }
 
 impl Index {
@@ -200,7 +202,7 @@ impl Index {
     pub(crate) fn empty(dir: &Path, keys: Arc<Keys>) -> Result<Index> {
         disk::remove_dir(dir)?;
         disk::make_dir(dir)?;
-        Ok(Index { dir: dir.to_path_buf(), keys, runs: Vec::new(), recent: BTreeMap::new(), covers: None })
+        Ok(Index { dir: dir.to_path_buf(), keys, runs: Vec::new(), recent: BTreeMap::new(), covers: None, partial: false })
     }
 
     /// The index in a folder. Any error means that it should be made anew.
@@ -209,7 +211,8 @@ impl Index {
         let plain = keys.index_set.open(&[], &sealed).ok_or_else(|| damaged("its set does not authenticate"))?;
         let (mark, named) = decode_set(&plain).ok_or_else(|| damaged("its set cannot be read"))?;
         let runs = named.iter().map(|(id, count)| Run::open(dir, &keys, *id, *count)).collect::<Result<Vec<_>>>()?;
-        let index = Index { dir: dir.to_path_buf(), keys, runs, recent: BTreeMap::new(), covers: Some(mark) };
+        let (recent, covers) = (BTreeMap::new(), Some(mark));
+        let index = Index { dir: dir.to_path_buf(), keys, runs, recent, covers, partial: false };
         index.delete_unnamed()?;
         Ok(index)
     }
@@ -259,6 +262,9 @@ impl Index {
 
     /// Writes what is in memory as a run that covers the log up to `mark`, merging runs that are not much larger.
     pub(crate) fn flush(&mut self, mark: Mark) -> Result<()> {
+        if self.partial {
+            return Ok(());
+        }
         if !self.recent.is_empty() {
             let mut entries = self.recent.iter().map(|(id, at)| Ok((*id, *at)));
             let run = Run::write(&self.dir, &self.keys, self.recent.len() as u64, &mut entries)?;
@@ -271,6 +277,11 @@ impl Index {
         self.covers = Some(mark);
         self.recent.clear();
         self.delete_unnamed()
+    }
+
+    /// Says that some packs could not be read while this index was made.
+    pub(crate) fn set_partial(&mut self) {
+        self.partial = true;
     }
 
     /// Moves what is in memory to a run that no set names yet, while the index is made anew.

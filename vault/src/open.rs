@@ -20,7 +20,7 @@ use crate::standing::Standing;
 use crate::vault::Vault;
 
 /// With up to this many objects the whole catalog is verified at each opening.
-const SURVEY_MAX: u64 = 16_384;
+const SURVEY_MAX: u64 = 4_096;
 /// Index entries kept in memory at most while it is made anew.
 const RECENT_MAX: usize = 65_536;
 
@@ -141,7 +141,7 @@ pub(crate) fn open_unlocked(
         seen.write(&keys, &last)?;
     }
     let (index, standing) = bring_up(&paths, &keys, &log, last, &commit, options.damage)?;
-    Ok(Vault {
+    let mut vault = Vault {
         paths,
         header,
         head,
@@ -152,7 +152,12 @@ pub(crate) fn open_unlocked(
         last,
         keys,
         _lock: lock,
-    })
+    };
+    if !heads.both {
+        // With one slot only, a crash could leave it unclear what was counted: a commit writes the other again.
+        vault.commit_batch().unwrap_or_else(|error| tracing::warn!(%error, "the head's lost slot is not healed yet"));
+    }
+    Ok(vault)
 }
 
 /// The commit the head names, verified to be where it should.
@@ -252,7 +257,7 @@ fn settle_tail(
     if last != heads.newest.0 {
         log.sync_from(heads.newest.0.at.pack)?;
     }
-    if last != heads.newest.0 || !heads.both {
+    if last != heads.newest.0 {
         head.write(keys, &last, epoch.max(commit.epoch))?;
     }
     Ok(())
@@ -401,6 +406,9 @@ pub(crate) fn rebuild(
     }
     standing.apply(&last)?;
     standing.catalog.flush()?;
+    if !gaps.is_empty() {
+        index.set_partial();
+    }
     index.flush(last)?;
     Ok((index, gaps))
 }

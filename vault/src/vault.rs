@@ -286,9 +286,14 @@ impl Vault {
     /// [`Error::Io`]: nothing since the last commit is durable. After a failed sync this handle no longer writes
     /// ([`Error::Stopped`]); after a full disk the commit can be tried again.
     pub fn commit(&mut self) -> Result<()> {
-        if !self.log.pending() {
-            return Ok(());
+        match self.log.pending() {
+            true => self.commit_batch(),
+            false => Ok(()),
         }
+    }
+
+    /// Commits, even if nothing was appended.
+    pub(crate) fn commit_batch(&mut self) -> Result<()> {
         self.log.make_room()?;
         let (packs, pack_sum) = self.log.census(&[]);
         let commit = Commit {
@@ -468,7 +473,10 @@ impl Vault {
             }
             Ok(())
         })?;
-        gaps.iter().for_each(|gap| tracing::warn!(%gap, "damage found while making the index anew"));
+        for gap in &gaps {
+            tracing::warn!(%gap, "damage found while making the index anew");
+            fresh.set_partial();
+        }
         *index = fresh;
         Ok(())
     }

@@ -1,0 +1,114 @@
+//! A process that is killed loses nothing it acknowledged. The writer is this same test binary, started again.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use support::{Random, count, empty_vault, open};
+use vault::{CheckDepth, Error, Vault};
+
+const DIR: &str = "VAULT_CRASH_DIR";
+
+fn content(i: u64) -> Vec<u8> {
+    let mut random = Random(i);
+    let length = match i % 5 {
+        0 => 40_000 + random.below(900_000),
+        _ => random.below(3000),
+    };
+    random.bytes(length as usize)
+}
+
+/// The writer: puts and commits batches for ever, and says so before and after. Does nothing unless started as such.
+#[test]
+fn writer_to_be_killed() {
+    let Ok(dir) = std::env::var(DIR) else { return };
+    let mut vault = open(dir.as_ref());
+    let mut i = vault.list("c").unwrap().len() as u64;
+    let mut out = std::io::stdout().lock();
+    loop {
+        let batch = 1 + i % 4;
+        writeln!(out, "begin").unwrap();
+        for n in i..i + batch {
+            vault.put("c", &format!("{n}"), &mut content(n).as_slice()).unwrap();
+        }
+        // What every batch changes must be from the same batch as what it adds.
+        vault.put("state", "next", &mut format!("{}", i + batch).as_bytes()).unwrap();
+        vault.commit().unwrap();
+        i += batch;
+        writeln!(out, "done {i}").unwrap();
+    }
+}
+
+#[test]
+fn killed_writer_loses_nothing_it_acknowledged() {
+    let (_dir, path) = empty_vault();
+    let (kills, seed) = (count("VAULT_KILLS", 8), count("VAULT_SEED", 21));
+    let mut random = Random(seed);
+    let (mut in_the_middle, mut acknowledged) = (0, 0u64);
+    for kill in 0..kills {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "writer_to_be_killed", "--nocapture"])
+            .env(DIR, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let reader = std::thread::spawn(move || {
+            let (mut done, mut writing) = (None, false);
+            for line in lines.lines().map_while(Result::ok) {
+                // The test harness prints its own words in front of the first line.
+                writing = line.ends_with("begin") || (writing && !line.starts_with("done "));
+                done = line.strip_prefix("done ").and_then(|n| n.parse().ok()).or(done);
+            }
+            (done, writing)
+        });
+        std::thread::sleep(Duration::from_millis(60 + random.below(250)));
+        assert!(child.try_wait().unwrap().is_none(), "the writer ended by itself");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (done, writing): (Option<u64>, bool) = reader.join().unwrap();
+        acknowledged = done.unwrap_or(acknowledged).max(acknowledged);
+        in_the_middle += u64::from(writing);
+        acknowledged = verify(&open(&path), acknowledged, kill);
+    }
+    println!("seed {seed}: {kills} kills, {in_the_middle} in the middle of a batch, {acknowledged} objects acknowledged");
+    assert!(acknowledged > 0);
+}
+
+/// All acknowledged objects are there and right, and batches are whole. Returns how many objects there are.
+fn verify(vault: &Vault, acknowledged: u64, kill: u64) -> u64 {
+    let found = vault.list("c").unwrap().len() as u64;
+    assert!(found >= acknowledged, "kill {kill}: {found} of {acknowledged}");
+    for n in 0..found {
+        assert_eq!(*vault.read_named("c", &n.to_string()).unwrap().unwrap(), content(n), "kill {kill}: object {n}");
+    }
+    if found > 0 {
+        let next = vault.read_named("state", "next").unwrap().unwrap();
+        assert_eq!(next.as_slice(), found.to_string().as_bytes(), "kill {kill}: half a batch");
+    }
+    assert_eq!(vault.check(CheckDepth::Structure).unwrap().problems, [], "kill {kill}");
+    found
+}
+
+#[test]
+fn second_process_is_told_the_pid_of_the_holder() {
+    let (_dir, path) = empty_vault();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "writer_to_be_killed", "--nocapture"])
+        .env(DIR, &path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().ends_with("begin")));
+    let drain = std::thread::spawn(move || lines.for_each(drop));
+    let opened = Vault::open(&path, &support::recovery());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drain.join().unwrap();
+    assert!(matches!(opened, Err(Error::Busy { pid: Some(pid) }) if pid == child.id()), "{opened:?}");
+    // The lock goes with its holder.
+    open(&path);
+}
