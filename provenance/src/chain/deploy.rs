@@ -5,7 +5,7 @@ use alloy::providers::Provider;
 use alloy::sol_types::SolValue;
 use serde::Deserialize;
 
-use super::Signer;
+use super::{Signer, keccak256};
 use super::client::{Currency, Endpoint, Link, Profile, code_hashes};
 use crate::{Error, Result};
 
@@ -17,6 +17,31 @@ const REWARD_TOKEN: &str = include_str!("../../../contracts/abi/RewardToken.json
 
 /// The 28 words of a Groth16 verifying key, as `ProvenanceVerifier`'s constructor takes them.
 pub type KeyWords = [[u8; 32]; 28];
+
+/// A public key, for networks where nothing is worth anything; each program on such a network can use it.
+const DEVELOPMENT_ACCOUNT: &str = "usufruct development deployer";
+
+/// Deploys everything on a network for trying things out, with a token of its own and keys from the public development
+/// seed, from an account that the node gives gas money.
+///
+/// # Errors
+/// [`Error::Refused`] where the node is neither the embedded chain nor anvil: development keys are for nothing else.
+/// Otherwise as [`deploy_as`].
+pub async fn deploy(name: &str, url: &str, endpoint: Endpoint, keys: &[KeyWords; 3]) -> Result<Profile> {
+    let signer = Signer::from_bytes(&keccak256(DEVELOPMENT_ACCOUNT)).map_err(|e| Error::Invalid(e.to_string()))?;
+    let link = Link::open(endpoint.clone()).await?;
+    link.development_only().await?;
+    link.fund(signer.address()).await?;
+    let plan = Deployment {
+        name: name.into(),
+        url: url.into(),
+        keys: *keys,
+        development: true,
+        currencies: Vec::new(),
+        confirmations: 0,
+    };
+    deploy_as(endpoint, &signer, &plan).await
+}
 
 /// What to deploy.
 #[derive(Debug, Clone)]
@@ -40,7 +65,7 @@ pub struct Deployment {
 /// # Errors
 /// [`Error::Reverted`] when a constructor refuses (`KeyRefused`), [`Error::Refused`] without gas money,
 /// [`Error::Network`].
-pub async fn deploy(endpoint: Endpoint, signer: &Signer, plan: &Deployment) -> Result<Profile> {
+pub async fn deploy_as(endpoint: Endpoint, signer: &Signer, plan: &Deployment) -> Result<Profile> {
     let link = Link::open(endpoint).await?;
     let first_block = link.provider().get_block_number().await.map_err(super::client::transport_error)?;
     let site = Site { link: &link, signer, confirmations: plan.confirmations };

@@ -9,5 +9,9 @@ pub mod deploy;
 pub mod devnet;
 pub mod typed;
 
+pub use bindings::{
+    Commitment, Dataset, DatasetState, Job, JobState, License, LicenseState, Output, RefundReason,
+};
+
 pub use alloy::primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 pub use alloy::signers::local::PrivateKeySigner as Signer;

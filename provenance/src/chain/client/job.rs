@@ -9,7 +9,7 @@ use crate::chain::bindings::JobEscrow::{self, JobEscrowEvents as Logged};
 use crate::chain::bindings::{Commitment, Job, JobState, Output, RefundReason};
 use crate::chain::typed::SignatureBytes;
 use crate::chain::{Signer, keccak256, typed};
-use crate::{Error, Result};
+use crate::{Error, Result, ids};
 
 /// Where `JobEscrow` keeps its jobs; a test on the compiled contract holds it in place.
 const JOBS_POSITION: u64 = 5;
@@ -168,24 +168,24 @@ impl Chain {
     /// The id of the job requested under this license with this spec.
     #[must_use]
     pub fn job_id(license: B256, spec: B256, nonce: U256) -> B256 {
-        typed::hash_words(&[license, spec, nonce.into()])
+        ids::job_id(&license.0, &spec.0, nonce).into()
     }
 
     /// The CONTEXT public input of a job whose output is `output`:
     /// keccak256(chain id, escrow, job, license, spec, output digest, key hash, payee) >> 8.
     #[must_use]
     pub fn context(&self, job: B256, details: &Job, output: &Output) -> U256 {
-        let words = [
-            typed::word(self.profile().chain_id),
-            self.profile().escrow.into_word(),
-            job,
-            details.license,
-            details.spec,
-            output.outputDigest,
-            output.keyHash,
-            details.owner.into_word(),
-        ];
-        U256::from_be_bytes(typed::hash_words(&words).0) >> 8
+        let context = ids::Context {
+            chain_id: self.profile().chain_id,
+            escrow: self.profile().escrow,
+            job: job.0,
+            license: details.license.0,
+            spec: details.spec.0,
+            output_digest: output.outputDigest.0,
+            key_hash: output.keyHash.0,
+            payee: details.owner,
+        };
+        U256::from_be_bytes(context.word())
     }
 
     /// Licensee: requests one run and returns the job's id.

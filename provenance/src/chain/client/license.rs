@@ -9,7 +9,7 @@ use crate::chain::bindings::LicenseRegistry::{self, LicenseRegistryEvents};
 use crate::chain::bindings::{self, Dataset, License, LicenseState, RewardToken};
 use crate::chain::typed::SignatureBytes;
 use crate::chain::{Signer, keccak256, typed};
-use crate::{Error, Result};
+use crate::{Error, Result, ids};
 
 /// Where `LicenseRegistry` keeps its licenses; a test on the compiled contract holds it in place.
 const LICENSES_POSITION: u64 = 10;
@@ -56,7 +56,7 @@ impl Chain {
     /// The id of the license that `licensee` buys from the offer with this digest.
     #[must_use]
     pub fn license_id(offer_digest: B256, licensee: Address, nonce: U256) -> B256 {
-        typed::hash_words(&[offer_digest, licensee.into_word(), nonce.into()])
+        ids::license_id(&offer_digest.0, licensee, nonce).into()
     }
 
     /// Buys a license: lets the registry take exactly the price where it may not yet, then buys. Returns the id and the

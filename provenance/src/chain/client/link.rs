@@ -24,6 +24,10 @@ const QUESTION: Duration = Duration::from_secs(30);
 const INCLUSION: Duration = Duration::from_secs(600);
 /// Wei per gas that are never exceeded: a node that asks for more is not believed.
 const FEE_CEILING: u128 = 2_000_000_000_000;
+/// Gas money a test node is told to give, in wei: 100 tokens.
+const GIFT: u128 = 100_000_000_000_000_000_000;
+/// Gas money that is enough, in wei: 10 tokens.
+const ENOUGH: u128 = 10_000_000_000_000_000_000;
 /// Tries when another process used the account's next nonce first.
 const NONCE_TRIES: usize = 3;
 
@@ -189,6 +193,32 @@ impl Link {
             Some(error @ Error::Reverted { .. }) => Err(error),
             _ => Err(revert::unexplained(format!("transaction {hash} was included and reverted"))),
         }
+    }
+
+    /// Gives an account with little gas money some, on the embedded chain and on anvil.
+    pub(in crate::chain) async fn fund(&self, account: Address) -> Result<()> {
+        let provider = &self.provider;
+        if provider.get_balance(account).await.map_err(revert::error)? >= U256::from(ENOUGH) {
+            return Ok(());
+        }
+        let ours: Result<Option<B256>, _> = provider.raw_request("usufruct_fund".into(), (account,)).await;
+        match ours {
+            Err(error) if error.as_error_resp().is_some() => {
+                let given: Result<serde_json::Value, _> =
+                    provider.raw_request("anvil_setBalance".into(), (account, U256::from(GIFT))).await;
+                given.map(drop).map_err(revert::error)
+            }
+            other => other.map(drop).map_err(revert::error),
+        }
+    }
+
+    /// Refuses every node but the embedded chain and anvil.
+    pub(in crate::chain) async fn development_only(&self) -> Result<()> {
+        let version = self.provider.get_client_version().await.map_err(revert::error)?;
+        if version.starts_with("usufruct/") || version.starts_with("anvil/") {
+            return Ok(());
+        }
+        Err(Error::Refused(format!("{version} is not a node for trying things out")))
     }
 
     /// The time the next block will carry at the earliest, in seconds since 1970.

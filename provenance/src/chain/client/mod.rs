@@ -5,6 +5,7 @@ mod job;
 mod license;
 mod link;
 mod profile;
+mod proof;
 mod registry;
 mod revert;
 mod reward;

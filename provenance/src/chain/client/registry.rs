@@ -8,8 +8,8 @@ use super::{Chain, Event, Fact, Place, Sent, link, logged};
 use crate::chain::bindings::DatasetRegistry::{self, DatasetRegistryEvents as Logged};
 use crate::chain::bindings::LicenseRegistry::{self, LicenseRegistryEvents};
 use crate::chain::bindings::{Dataset, DatasetState};
-use crate::chain::{Signer, keccak256, typed};
-use crate::{Error, Result};
+use crate::chain::{Signer, keccak256};
+use crate::{Error, Result, ids};
 
 /// What is registered of a dataset or of a new version of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Chain {
     /// The id of the dataset that `owner` registers first with this manifest.
     #[must_use]
     pub fn dataset_id(owner: Address, first_manifest: B256) -> B256 {
-        typed::hash_words(&[owner.into_word(), first_manifest])
+        ids::dataset_id(owner, &first_manifest.0).into()
     }
 
     /// Registers a dataset for the signer and returns its id.

@@ -11,11 +11,6 @@ use crate::chain::bindings::JobEscrow::{self, JobEscrowEvents};
 use crate::chain::bindings::RewardToken;
 use crate::{Error, Result};
 
-/// Gas money a test node is told to give: 100 tokens.
-const GIFT: u128 = 100_000_000_000_000_000_000;
-/// Gas money that is enough: 10 tokens.
-const ENOUGH: u128 = 10_000_000_000_000_000_000;
-
 /// Money that became an account's to withdraw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
@@ -91,19 +86,7 @@ impl Chain {
     /// [`Error::Refused`] on other networks; [`Error::Network`].
     pub async fn fund(&self, account: Address) -> Result<()> {
         self.development_only()?;
-        if self.balance(account).await? >= U256::from(ENOUGH) {
-            return Ok(());
-        }
-        let provider = self.link.provider();
-        let ours: Result<Option<B256>, _> = provider.raw_request("usufruct_fund".into(), (account,)).await;
-        match ours {
-            Err(error) if error.as_error_resp().is_some() => {
-                let given: Result<Option<bool>, _> =
-                    provider.raw_request("anvil_setBalance".into(), (account, U256::from(GIFT))).await;
-                given.map(|_| ()).map_err(revert::error)
-            }
-            other => other.map(|_| ()).map_err(revert::error),
-        }
+        self.link.fund(account).await
     }
 
     /// Calls the token's faucet for the signer and returns the base units it gave.

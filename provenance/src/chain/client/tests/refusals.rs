@@ -2,7 +2,7 @@
 
 use alloy::primitives::{B256, U256};
 
-use super::world::{EMBED, K, embedded, output, plan, registration};
+use super::world::{EMBED, K, embedded, output, registration};
 use super::{Chain, Endpoint, Registration, trapdoor};
 use crate::chain::bindings::DatasetState;
 use crate::chain::deploy::deploy;
@@ -279,7 +279,6 @@ async fn wallet_without_gas_money_is_told_so() {
 async fn faulty_verifying_keys_are_not_deployed() {
     let folder = tempfile::tempdir().unwrap();
     let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
-    let world = super::world::on(endpoint.clone()).await;
     let good = trapdoor::key();
     let mut same = good;
     same.copy_within(6..10, 10);
@@ -291,8 +290,6 @@ async fn faulty_verifying_keys_are_not_deployed() {
     let mut equal = good;
     equal.copy_within(14..16, 16);
     for key in [same, off_curve, identity, equal] {
-        let mut plan = plan();
-        plan.keys[1] = key;
-        assert_eq!(name(deploy(endpoint.clone(), &world.owner, &plan).await), "KeyRefused");
+        assert_eq!(name(deploy("faulty", "", endpoint.clone(), &[good, key, good]).await), "KeyRefused");
     }
 }

@@ -3,9 +3,9 @@
 use alloy::primitives::{B256, U256};
 use tempfile::TempDir;
 
-use super::{Chain, Endpoint, Profile, Purchase, Registration, Sent, trapdoor};
+use super::{Chain, Endpoint, Purchase, Registration, Sent, trapdoor};
 use crate::chain::bindings::Output;
-use crate::chain::deploy::{Deployment, deploy};
+use crate::chain::deploy::deploy;
 use crate::chain::devnet::Devnet;
 use crate::chain::typed::{self, Offer, Terms, Typed};
 use crate::chain::{Address, Signer, keccak256};
@@ -29,17 +29,6 @@ fn signer(byte: u8) -> Signer {
     Signer::from_bytes(&B256::repeat_byte(byte)).unwrap()
 }
 
-pub(super) fn plan() -> Deployment {
-    Deployment {
-        name: "test".into(),
-        url: "http://127.0.0.1:1".into(),
-        keys: [trapdoor::key(); 3],
-        development: true,
-        currencies: Vec::new(),
-        confirmations: 0,
-    }
-}
-
 /// The embedded chain in a folder of its own, with gas money for the deployer.
 pub(super) async fn embedded() -> World {
     let folder = tempfile::tempdir().unwrap();
@@ -49,10 +38,7 @@ pub(super) async fn embedded() -> World {
 
 /// Deploys on `endpoint` and gives everybody gas money, the licensee tokens too.
 pub(super) async fn on(endpoint: Endpoint) -> World {
-    let deployer = signer(0xd0);
-    let bare = bare(endpoint.clone()).await;
-    bare.fund(deployer.address()).await.unwrap();
-    let profile = deploy(endpoint.clone(), &deployer, &plan()).await.unwrap();
+    let profile = deploy("test", "http://127.0.0.1:1", endpoint.clone(), &[trapdoor::key(); 3]).await.unwrap();
     let chain = Chain::open(endpoint, profile).await.unwrap();
     let world =
         World { chain, owner: signer(0xa1), licensee: signer(0xb2), stranger: signer(0xc3), _folder: None };
@@ -61,26 +47,6 @@ pub(super) async fn on(endpoint: Endpoint) -> World {
     }
     world.chain.faucet(&world.licensee).await.unwrap();
     world
-}
-
-/// A chain without contracts, for the faucet alone.
-async fn bare(endpoint: Endpoint) -> Chain {
-    let link = super::Link::open(endpoint).await.unwrap();
-    let profile = Profile {
-        name: "bare".into(),
-        url: String::new(),
-        chain_id: link.chain_id(),
-        datasets: Address::ZERO,
-        licenses: Address::ZERO,
-        escrow: Address::ZERO,
-        verifiers: [Address::ZERO; 3],
-        code_hashes: Default::default(),
-        currencies: Vec::new(),
-        first_block: 0,
-        confirmations: 0,
-        development: true,
-    };
-    Chain { link, profile }
 }
 
 pub(super) fn registration() -> Registration {
