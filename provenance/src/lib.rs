@@ -1,5 +1,6 @@
 //! What the data is, whose it is and on what terms; the chain; the content network.
 
+pub mod bundle;
 pub mod chain;
 pub mod cid;
 pub mod content;
