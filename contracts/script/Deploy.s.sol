@@ -12,10 +12,7 @@ interface ScriptCheats {
     function stopBroadcast() external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
-    function parseJsonAddressArray(string calldata json, string calldata key)
-        external
-        pure
-        returns (address[] memory);
+    function parseJsonAddressArray(string calldata json, string calldata key) external pure returns (address[] memory);
     function parseJsonBool(string calldata json, string calldata key) external pure returns (bool);
     function computeCreateAddress(address from, uint256 nonce) external pure returns (address);
     function getNonce(address account) external view returns (uint64);

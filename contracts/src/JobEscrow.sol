@@ -97,9 +97,6 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         _checkRequest(terms, dataset, action);
         job = keccak256(abi.encode(license, spec, nonce));
         if (_jobs[job] != 0) revert JobExists(job);
-        // Checks that `terms` is this license's struct, that it is active, and takes a run.
-        licenses.useRun(license, terms);
-
         uint64 runBy = uint64(block.timestamp) + terms.respondWithin;
         Job memory details = Job({
             license: license,
@@ -122,6 +119,8 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         Commitment memory none;
         _jobs[job] = _pack(details, none, JobState.Requested);
         emit JobRequested(job, license, terms.dataset, details);
+        // Fails unless `terms` is this license's struct and the license is active; takes a run.
+        licenses.useRun(license, terms);
     }
 
     /// @inheritdoc IJobEscrow
@@ -218,9 +217,7 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         bytes32 receipt = receiptHash(receiptOf(job, details, commitment.output));
         bytes32 newHead = keccak256(abi.encode(head[details.dataset], job, receipt));
         head[details.dataset] = newHead;
-        emit JobSettled(
-            job, details.dataset, details.owner, details.currency, details.amount, k, receipt, newHead
-        );
+        emit JobSettled(job, details.dataset, details.owner, details.currency, details.amount, k, receipt, newHead);
     }
 
     /// @inheritdoc IJobEscrow
@@ -293,28 +290,21 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IJobEscrow
     function contextOf(bytes32 job, Job calldata details, Output calldata output) public view returns (uint256) {
-        return uint256(
-            keccak256(
-                abi.encode(
-                    block.chainid,
-                    address(this),
-                    job,
-                    details.license,
-                    details.spec,
-                    output.outputDigest,
-                    output.keyHash,
-                    details.owner
-                )
-            )
-        ) >> 8;
+        bytes memory bound = abi.encode(
+            block.chainid,
+            address(this),
+            job,
+            details.license,
+            details.spec,
+            output.outputDigest,
+            output.keyHash,
+            details.owner
+        );
+        return uint256(keccak256(bound)) >> 8;
     }
 
     /// @inheritdoc IJobEscrow
-    function receiptOf(bytes32 job, Job calldata details, Output calldata output)
-        public
-        pure
-        returns (Receipt memory)
-    {
+    function receiptOf(bytes32 job, Job calldata details, Output calldata output) public pure returns (Receipt memory) {
         return Receipt({
             license: details.license,
             job: job,

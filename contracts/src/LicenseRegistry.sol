@@ -84,9 +84,9 @@ contract LicenseRegistry is ILicenseRegistry, IERC5192, ERC721, EIP712, Reentran
         // Before any call to it: only listed tokens are called at all.
         if (!isCurrency[offer.terms.currency]) revert CurrencyNotListed(offer.terms.currency);
         // Whoever saw this permit in the mempool can use it first; then the allowance is there and the call fails.
-        try IERC20Permit(offer.terms.currency).permit(
-            msg.sender, address(this), permit.value, permit.deadline, permit.v, permit.r, permit.s
-        ) {} catch {}
+        try IERC20Permit(offer.terms.currency)
+            .permit(msg.sender, address(this), permit.value, permit.deadline, permit.v, permit.r, permit.s) {}
+            catch {}
         return _buy(offer, signature, dataset, nonce);
     }
 

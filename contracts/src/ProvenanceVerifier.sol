@@ -129,9 +129,7 @@ contract ProvenanceVerifier is IProofVerifier {
 
     /// IC0 + Σ inputs[i]·IC[i+1]. Assembly cannot read immutables, so the points are copied to memory first.
     function _combine(uint256[6] calldata inputs) private view returns (bool ok, uint256 x, uint256 y) {
-        uint256[12] memory ic = [
-            _ic1X, _ic1Y, _ic2X, _ic2Y, _ic3X, _ic3Y, _ic4X, _ic4Y, _ic5X, _ic5Y, _ic6X, _ic6Y
-        ];
+        uint256[12] memory ic = [_ic1X, _ic1Y, _ic2X, _ic2Y, _ic3X, _ic3Y, _ic4X, _ic4Y, _ic5X, _ic5Y, _ic6X, _ic6Y];
         // sum.x, sum.y, point.x, point.y, scalar
         uint256[5] memory m;
         m[0] = _ic0X;

@@ -52,9 +52,7 @@ contract DatasetRegistryTest is World {
         for (uint8 tier = 0; tier < 3; ++tier) {
             datasets.register(keccak256(abi.encode(tier)), 1, capacity[tier], tier, 1);
             vm.expectRevert(
-                abi.encodeWithSelector(
-                    IDatasetRegistry.CountOutOfRange.selector, capacity[tier] + 1, capacity[tier]
-                )
+                abi.encodeWithSelector(IDatasetRegistry.CountOutOfRange.selector, capacity[tier] + 1, capacity[tier])
             );
             datasets.register(MANIFEST, 1, capacity[tier] + 1, tier, 1);
         }
@@ -185,9 +183,7 @@ contract DatasetRegistryTest is World {
     function test_setState_refusesActiveAgain() public {
         Run memory run = _registered(MANIFEST, 300, 0);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IDatasetRegistry.StateNotForward.selector, DatasetState.Active, DatasetState.Active
-            )
+            abi.encodeWithSelector(IDatasetRegistry.StateNotForward.selector, DatasetState.Active, DatasetState.Active)
         );
         vm.prank(owner);
         datasets.setState(run.datasetId, run.dataset, DatasetState.Active);

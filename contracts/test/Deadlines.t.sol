@@ -27,9 +27,7 @@ contract DeadlinesTest is World {
         vm.warp(expiresAt + 1);
         vm.assertFalse(licenses.isActive(run.license, run.terms));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                ILicenseRegistry.LicenseExpired.selector, run.license, expiresAt, expiresAt + 1
-            )
+            abi.encodeWithSelector(ILicenseRegistry.LicenseExpired.selector, run.license, expiresAt, expiresAt + 1)
         );
         vm.prank(licensee);
         escrow.request(run.license, run.terms, run.dataset, EMBED, keccak256("spec"), 1);
@@ -210,9 +208,7 @@ contract DeadlinesTest is World {
         Run memory run = _drawn();
         vm.warp(uint256(int256(uint256(run.details.settleBy)) + offset));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IJobEscrow.DeadlineNotPassed.selector, run.details.settleBy, vm.getBlockTimestamp()
-            )
+            abi.encodeWithSelector(IJobEscrow.DeadlineNotPassed.selector, run.details.settleBy, vm.getBlockTimestamp())
         );
         escrow.refund(run.job, run.details, run.commitment);
         _settle(run);
@@ -242,9 +238,7 @@ contract DeadlinesTest is World {
     }
 
     function _checkRefundEarly(Run memory run, uint64 deadline) private {
-        vm.expectRevert(
-            abi.encodeWithSelector(IJobEscrow.DeadlineNotPassed.selector, deadline, vm.getBlockTimestamp())
-        );
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.DeadlineNotPassed.selector, deadline, vm.getBlockTimestamp()));
         escrow.refund(run.job, run.details, none);
     }
 

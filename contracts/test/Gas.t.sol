@@ -146,9 +146,7 @@ contract GasTest is World {
         bytes32 typeHash =
             keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
         bytes32 content = keccak256(
-            abi.encode(
-                typeHash, licensee, address(licenses), 1_000 ether, token.nonces(licensee), block.timestamp
-            )
+            abi.encode(typeHash, licensee, address(licenses), 1_000 ether, token.nonces(licensee), block.timestamp)
         );
         return vm.sign(LICENSEE_KEY, keccak256(abi.encodePacked("\x19\x01", token.DOMAIN_SEPARATOR(), content)));
     }

@@ -249,8 +249,7 @@ contract HostileTokensTest is World, Hook {
         bytes memory signature = signed(OWNER_KEY, licenses.offerDigest(run.offer));
         vm.recordLogs();
         wallet.act(address(licenses), abi.encodeCall(licenses.buy, (run.offer, signature, run.dataset, 1)));
-        (License memory terms,) =
-            abi.decode(lastLog(ILicenseRegistry.LicenseBought.selector).data, (License, uint32));
+        (License memory terms,) = abi.decode(lastLog(ILicenseRegistry.LicenseBought.selector).data, (License, uint32));
         bytes32 license = keccak256(abi.encode(terms.offer, address(wallet), uint256(1)));
         vm.prank(owner);
         licenses.revoke(license, terms);

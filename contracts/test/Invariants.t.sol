@@ -29,23 +29,14 @@ contract InvariantsTest is World {
     }
 
     function invariant_moneyAndStates() public view {
-        _checkLiabilitiesEqualTheBalance();
-        _checkPaymentsPlusRefundsEqualDeposits();
+        Actors.Totals memory t = actors.totals();
+        uint256 held = token.balanceOf(address(escrow));
+        vm.assertEq(held, t.credits + t.liveJobs + t.unusedRuns, "what is owed is exactly what is held");
+        uint256 ended = actors.earned() + actors.refunded();
+        vm.assertEq(actors.deposited(), ended + t.liveJobs + t.unusedRuns, "payments + refunds + open = deposits");
+        vm.assertEq(actors.deposited(), actors.withdrawn() + held, "what came in went out or is held");
         vm.assertEq(actors.backwardSteps(), 0, "no job is seen in an earlier state, or leaving a final one");
-        uint256 ended = actors.settledJobs() + actors.refundedJobs();
-        vm.assertEq(ended + actors.openJobs(), actors.jobCount(), "each job ends once, in one way");
-    }
-
-    /// What is owed is exactly what is held: credits, live jobs and unused runs.
-    function _checkLiabilitiesEqualTheBalance() private view {
-        vm.assertEq(token.balanceOf(address(escrow)), actors.liabilities(), "liabilities");
-    }
-
-    /// Every unit paid in went out, to an owner for a settled job or back to its licensee, or is still owed.
-    function _checkPaymentsPlusRefundsEqualDeposits() private view {
-        uint256 owed = actors.liveJobs() + actors.unusedRuns();
-        vm.assertEq(actors.deposited(), actors.earned() + actors.refunded() + owed, "deposits");
-        vm.assertEq(actors.deposited(), actors.withdrawn() + token.balanceOf(address(escrow)), "held");
+        vm.assertEq(t.settled + t.refunded + t.open, t.jobs, "each job ends once, in one way");
     }
 
     /// After every deadline a stranger can refund each job and reclaim each license, and then everybody can withdraw

@@ -94,9 +94,7 @@ contract JobEscrowTest is World {
     function test_request_refusesAnotherLicensesStruct() public {
         Run memory run = _bought();
         run.terms.pricePerRun = 1;
-        _checkRequestRefused(
-            run, EMBED, abi.encodeWithSelector(ILicenseRegistry.LicenseMismatch.selector, run.license)
-        );
+        _checkRequestRefused(run, EMBED, abi.encodeWithSelector(ILicenseRegistry.LicenseMismatch.selector, run.license));
     }
 
     function test_request_refusesActionsNotLicensed() public {
@@ -256,15 +254,11 @@ contract JobEscrowTest is World {
         Run memory run = _committed();
         uint256 last = uint256(run.commitment.atBlock) + 256;
         vm.roll(last);
-        vm.expectRevert(
-            abi.encodeWithSelector(IJobEscrow.DrawWindowOpen.selector, run.commitment.atBlock, last)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.DrawWindowOpen.selector, run.commitment.atBlock, last));
         escrow.refund(run.job, run.details, run.commitment);
 
         vm.roll(last + 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(IJobEscrow.DrawWindowMissed.selector, run.commitment.atBlock, last + 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.DrawWindowMissed.selector, run.commitment.atBlock, last + 1));
         escrow.draw(run.job, run.details, run.commitment);
         vm.recordLogs();
         escrow.refund(run.job, run.details, run.commitment);
@@ -398,9 +392,7 @@ contract JobEscrowTest is World {
         uint256[8] memory proof = _proof(run);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IJobEscrow.KeyMismatch.selector,
-                run.commitment.output.keyHash,
-                keccak256(abi.encodePacked(wrong))
+                IJobEscrow.KeyMismatch.selector, run.commitment.output.keyHash, keccak256(abi.encodePacked(wrong))
             )
         );
         escrow.settle(run.job, run.details, run.commitment, proof, wrong);
@@ -694,9 +686,7 @@ contract JobEscrowTest is World {
     }
 
     function test_creditLicensee_isForTheRegistryOnly() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(IJobEscrow.NotLicenseRegistry.selector, address(licenses), stranger)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.NotLicenseRegistry.selector, address(licenses), stranger));
         vm.prank(stranger);
         escrow.creditLicensee(0, stranger, address(token), 1);
     }

@@ -93,9 +93,7 @@ contract LicenseRegistryTest is World {
     function test_buy_isForTheNamedLicenseeOnly() public {
         Run memory run = _registered();
         run.offer.licensee = stranger;
-        _checkBuyRefused(
-            run, abi.encodeWithSelector(ILicenseRegistry.OfferForAnother.selector, stranger, licensee)
-        );
+        _checkBuyRefused(run, abi.encodeWithSelector(ILicenseRegistry.OfferForAnother.selector, stranger, licensee));
         run.offer.licensee = licensee;
         _buy(run, 1);
     }
@@ -123,9 +121,7 @@ contract LicenseRegistryTest is World {
     function test_buy_refusesUnlistedCurrencies() public {
         Run memory run = _registered();
         run.offer.terms.currency = address(0xBAD);
-        _checkBuyRefused(
-            run, abi.encodeWithSelector(ILicenseRegistry.CurrencyNotListed.selector, address(0xBAD))
-        );
+        _checkBuyRefused(run, abi.encodeWithSelector(ILicenseRegistry.CurrencyNotListed.selector, address(0xBAD)));
     }
 
     function test_buy_refusesTermsOutOfRange() public {
@@ -177,9 +173,7 @@ contract LicenseRegistryTest is World {
     function test_buy_refusesAnUnknownDataset() public {
         Run memory run = _registered();
         run.offer.dataset = keccak256("nothing");
-        _checkBuyRefused(
-            run, abi.encodeWithSelector(ILicenseRegistry.DatasetStale.selector, run.offer.dataset)
-        );
+        _checkBuyRefused(run, abi.encodeWithSelector(ILicenseRegistry.DatasetStale.selector, run.offer.dataset));
     }
 
     function test_buy_needsAllowanceAndBalance() public {

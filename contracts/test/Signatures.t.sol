@@ -209,10 +209,7 @@ contract SignaturesTest is World {
         escrow.cancelGrant(grant.nonce);
         vm.assertTrue(escrow.isGrantCanceled(owner, grant.nonce));
         _checkGrantRefused(
-            run,
-            grant,
-            delegate,
-            abi.encodeWithSelector(IJobEscrow.GrantIsCanceled.selector, owner, grant.nonce)
+            run, grant, delegate, abi.encodeWithSelector(IJobEscrow.GrantIsCanceled.selector, owner, grant.nonce)
         );
     }
 
@@ -227,14 +224,10 @@ contract SignaturesTest is World {
         vm.prank(delegate);
         escrow.commitFor(run.job, run.details, _output(run), grant, signature);
         _request(run, EMBED, 3);
-        _checkGrantRefused(
-            run, grant, delegate, abi.encodeWithSelector(IJobEscrow.GrantUsedUp.selector, digest, 2)
-        );
+        _checkGrantRefused(run, grant, delegate, abi.encodeWithSelector(IJobEscrow.GrantUsedUp.selector, digest, 2));
         grant.maxJobs = 0;
         digest = escrow.grantDigest(grant);
-        _checkGrantRefused(
-            run, grant, delegate, abi.encodeWithSelector(IJobEscrow.GrantUsedUp.selector, digest, 0)
-        );
+        _checkGrantRefused(run, grant, delegate, abi.encodeWithSelector(IJobEscrow.GrantUsedUp.selector, digest, 0));
     }
 
     function test_grant_refusesEveryBadSignature() public {
@@ -354,13 +347,7 @@ contract SignaturesTest is World {
         bytes32 termsHash = keccak256(abi.encode(keccak256(bytes(terms)), offer.terms));
         return keccak256(
             abi.encode(
-                offerType,
-                offer.dataset,
-                termsHash,
-                offer.licensee,
-                offer.maxLicenses,
-                offer.validUntil,
-                offer.nonce
+                offerType, offer.dataset, termsHash, offer.licensee, offer.maxLicenses, offer.validUntil, offer.nonce
             )
         );
     }

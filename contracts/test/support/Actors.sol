@@ -227,45 +227,31 @@ contract Actors is Checked {
 
     // ---- what the invariants read
 
-    function liabilities() external view returns (uint256 sum) {
+    /// What the chain says now. Jobs are counted by the state that `_look` read from the chain after the last call.
+    struct Totals {
+        uint256 credits;
+        uint256 liveJobs;
+        uint256 unusedRuns;
+        uint256 jobs;
+        uint256 open;
+        uint256 settled;
+        uint256 refunded;
+    }
+
+    function totals() external view returns (Totals memory t) {
         for (uint256 i = 0; i < ACTORS; ++i) {
-            sum += escrow.credits(_actor(i), address(token));
+            t.credits += escrow.credits(_actors[i], address(token));
         }
-        return sum + liveJobs() + unusedRuns();
-    }
-
-    function liveJobs() public view returns (uint256 sum) {
-        for (uint256 i = 0; i < _open.length; ++i) {
-            if (_live(escrow.stateOf(_open[i].id))) sum += _open[i].details.amount;
+        t.jobs = _open.length;
+        for (uint256 i = 0; i < t.jobs; ++i) {
+            JobState seen = _open[i].seen;
+            if (_live(seen)) (t.open, t.liveJobs) = (t.open + 1, t.liveJobs + _open[i].details.amount);
+            else if (seen == JobState.Refunded) ++t.refunded;
+            else if (seen != JobState.None) ++t.settled;
         }
-    }
-
-    function unusedRuns() public view returns (uint256 sum) {
         for (uint256 i = 0; i < _held.length; ++i) {
             (LicenseState state, uint32 left) = licenses.statusOf(_held[i].id);
-            if (state == LicenseState.Active) sum += _held[i].terms.pricePerRun * left;
-        }
-    }
-
-    function jobCount() external view returns (uint256) {
-        return _open.length;
-    }
-
-    function openJobs() external view returns (uint256 count) {
-        for (uint256 i = 0; i < _open.length; ++i) {
-            if (_live(_open[i].seen)) ++count;
-        }
-    }
-
-    function settledJobs() external view returns (uint256 count) {
-        for (uint256 i = 0; i < _open.length; ++i) {
-            if (_open[i].seen == JobState.Settled || _open[i].seen == JobState.Delivered) ++count;
-        }
-    }
-
-    function refundedJobs() external view returns (uint256 count) {
-        for (uint256 i = 0; i < _open.length; ++i) {
-            if (_open[i].seen == JobState.Refunded) ++count;
+            if (state == LicenseState.Active) t.unusedRuns += _held[i].terms.pricePerRun * left;
         }
     }
 
@@ -401,8 +387,8 @@ contract Actors is Checked {
 
     function _draw(uint256 seed) private returns (Open storage o) {
         o = _find(JobState.Committed, seed);
-        bool late = o.id != 0
-            && (block.timestamp > o.details.settleBy || block.number > uint256(o.commitment.atBlock) + 256);
+        bool late =
+            o.id != 0 && (block.timestamp > o.details.settleBy || block.number > uint256(o.commitment.atBlock) + 256);
         if (o.id == 0 || late) o = _commit(seed);
         _drawTo(o, seed);
     }

@@ -18,7 +18,6 @@ interface Cheats {
     function roll(uint256 number) external;
     function chainId(uint256 id) external;
     function setBlockhash(uint256 number, bytes32 hash) external;
-    function etch(address target, bytes calldata code) external;
     function getBlockTimestamp() external view returns (uint256);
     function getBlockNumber() external view returns (uint256);
     function getNonce(address account) external view returns (uint64);
@@ -31,19 +30,14 @@ interface Cheats {
     function assume(bool condition) external pure;
     function label(address account, string calldata name) external;
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
-    function readFile(string calldata path) external view returns (string memory);
-    function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
     function assertTrue(bool value) external pure;
-    function assertTrue(bool value, string calldata reason) external pure;
     function assertFalse(bool value) external pure;
-    function assertFalse(bool value, string calldata reason) external pure;
     function assertEq(uint256 a, uint256 b) external pure;
     function assertEq(uint256 a, uint256 b, string calldata reason) external pure;
     function assertEq(address a, address b) external pure;
     function assertEq(bytes32 a, bytes32 b) external pure;
     function assertEq(string calldata a, string calldata b) external pure;
     function assertNotEq(bytes32 a, bytes32 b) external pure;
-    function assertNotEq(uint256 a, uint256 b) external pure;
     function assertLe(uint256 a, uint256 b, string calldata reason) external pure;
     function assertGe(uint256 a, uint256 b, string calldata reason) external pure;
 }

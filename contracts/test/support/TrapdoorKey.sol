@@ -34,11 +34,7 @@ library TrapdoorKey {
     }
 
     /// @param z any non-zero number: each gives another valid proof
-    function prove(uint256 alpha, uint256[6] memory inputs, uint256 z)
-        internal
-        view
-        returns (uint256[8] memory proof)
-    {
+    function prove(uint256 alpha, uint256[6] memory inputs, uint256 z) internal view returns (uint256[8] memory proof) {
         uint256 l = icSecret(0);
         for (uint256 i = 0; i < 6; ++i) {
             l = addmod(l, mulmod(inputs[i], icSecret(i + 1), R), R);
