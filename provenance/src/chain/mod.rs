@@ -1,12 +1,13 @@
 //! The chain: the one place that names alloy or revm. Above it there are datasets, licenses, jobs and rewards.
 //!
 //! [`client::Chain`] talks to the contracts on any network; [`devnet::Devnet`] is the embedded network's chain;
-//! [`deploy::deploy`] puts the contracts on a fresh one.
+//! [`deploy::deploy`] puts the contracts on a fresh one; [`facts`] are events that can be checked without any network.
 
 pub mod bindings;
 pub mod client;
 pub mod deploy;
 pub mod devnet;
+pub mod facts;
 pub mod typed;
 
 pub use bindings::{

@@ -95,11 +95,14 @@ impl JobRecord {
     /// The receipt that the owner signs at commit and the licensee on delivery; `None` before the commit.
     #[must_use]
     pub fn receipt(&self) -> Option<typed::Receipt> {
-        let output = &self.commitment.as_ref()?.output;
-        let details = &self.details;
-        Some(typed::Receipt {
+        Some(Self::receipt_of(self.id, &self.details, &self.commitment.as_ref()?.output))
+    }
+
+    /// The receipt of a job with this output.
+    pub(in crate::chain) fn receipt_of(job: B256, details: &Job, output: &Output) -> typed::Receipt {
+        typed::Receipt {
             license: details.license,
-            job: self.id,
+            job,
             dataset: details.dataset,
             version: details.version,
             root: details.root,
@@ -109,7 +112,7 @@ impl JobRecord {
             outputRoot: output.outputRoot,
             outputDigest: output.outputDigest,
             amount: details.amount,
-        })
+        }
     }
 
     fn begun(id: B256, details: Job, requested: Place) -> Self {

@@ -1,11 +1,12 @@
 //! The chain as the rest of the program sees it: datasets, licenses, jobs and rewards. Nobody above sees a transport.
 
 mod events;
+mod evidence;
 mod job;
 mod license;
 mod link;
 mod profile;
-mod proof;
+
 mod registry;
 mod revert;
 mod reward;
@@ -100,6 +101,10 @@ impl Chain {
     pub async fn block_hash(&self, number: u64) -> Result<B256> {
         let block = self.link.provider().get_block_by_number(number.into()).await.map_err(revert::error)?;
         Ok(block.ok_or_else(|| Error::NotFound(format!("block {number}")))?.header.hash)
+    }
+
+    pub(in crate::chain) fn link(&self) -> &Link {
+        &self.link
     }
 
     async fn check_code(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod anvil;
 mod bindings;
+mod facts;
 mod journey;
 mod refusals;
 mod trapdoor;

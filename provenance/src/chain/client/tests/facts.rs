@@ -1,0 +1,124 @@
+//! A settled job's facts: true ones are accepted, each altered part is not.
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+
+use super::Endpoint;
+use super::anvil::Anvil;
+use super::world::{K, World, embedded, on};
+use crate::chain::devnet::Devnet;
+use crate::chain::facts::{JobFacts, LogFact, confirm};
+use crate::{Error, Result};
+
+async fn settled(world: &World) -> JobFacts {
+    let job = world.accepted().await;
+    world.settle(job).await.unwrap();
+    world.chain.job_facts(job).await.unwrap()
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T>) {
+    assert!(matches!(result, Err(Error::Integrity(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn facts_of_a_settled_job_are_checked_without_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
+    let world = on(endpoint.clone()).await;
+    let facts = settled(&world).await;
+    let told = facts.check().unwrap();
+    let record = world.chain.job(facts.job).await.unwrap();
+    assert_eq!(told.details, record.details);
+    assert_eq!(Some(&told.commitment), record.commitment.as_ref());
+    assert_eq!((told.k, told.head), (B256::from(K), record.settled.unwrap().head));
+    assert_eq!(told.blocks[3].number, record.settled.unwrap().place.block);
+    assert_eq!(confirm(endpoint, &facts).await.unwrap(), told);
+    let text = serde_json::to_string(&facts).unwrap();
+    assert_eq!(serde_json::from_str::<JobFacts>(&text).unwrap(), facts);
+    let packed = serde_ipld_dagcbor::to_vec(&facts).unwrap();
+    assert_eq!(serde_ipld_dagcbor::from_slice::<JobFacts>(&packed).unwrap(), facts);
+    assert!(packed.len() < 16_384, "{}", packed.len());
+}
+
+#[tokio::test]
+async fn facts_from_anvil_are_proved_too() {
+    let anvil = Anvil::start();
+    let facts = settled(&on(anvil.endpoint()).await).await;
+    confirm(anvil.endpoint(), &facts).await.unwrap();
+}
+
+#[tokio::test]
+async fn unsettled_job_has_no_facts() {
+    let world = embedded().await;
+    let job = world.accepted().await;
+    assert!(matches!(world.chain.job_facts(job).await, Err(Error::Refused(_))));
+    assert!(matches!(world.chain.job_facts(B256::ZERO).await, Err(Error::NotFound(_))));
+}
+
+fn flipped(bytes: &Bytes, at: usize) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    let at = at % bytes.len();
+    bytes[at] ^= 1;
+    bytes.into()
+}
+
+#[tokio::test]
+async fn altered_facts_are_refused() {
+    let good = settled(&embedded().await).await;
+    good.check().unwrap();
+    for at in (0..1200).step_by(37) {
+        let fact = &good.settled;
+        refused(LogFact { receipt: flipped(&fact.receipt, at), ..fact.clone() }.check());
+        refused(LogFact { nodes: vec![flipped(&fact.nodes[0], at)], ..fact.clone() }.check());
+        // Another header is another block: it fits nothing, or nobody knows its hash.
+        let header = JobFacts { committed: LogFact { header: flipped(&good.committed.header, at), ..good.committed.clone() }, ..good.clone() };
+        refused(header.check());
+    }
+    let other = |change: &dyn Fn(&mut JobFacts)| {
+        let mut facts = good.clone();
+        change(&mut facts);
+        refused(facts.check());
+    };
+    other(&|facts| facts.escrow = Address::repeat_byte(1));
+    other(&|facts| facts.job = B256::repeat_byte(1));
+    other(&|facts| facts.drawn = facts.settled.clone());
+    other(&|facts| facts.settled = facts.drawn.clone());
+    other(&|facts| facts.settled.log += 1);
+    other(&|facts| facts.settled.position += 1);
+    other(&|facts| facts.settled.nodes.clear());
+    other(&|facts| facts.settled.nodes = vec![facts.settled.nodes[0].clone(); 100]);
+    other(&|facts| facts.settled.receipt = Bytes::new());
+    other(&|facts| facts.settled.header = Bytes::new());
+    other(&|facts| facts.settled.header = [facts.settled.header.as_ref(), &[0]].concat().into());
+}
+
+#[tokio::test]
+async fn facts_of_another_jobs_events_are_refused() {
+    let world = embedded().await;
+    let license = world.license().await;
+    let mut all = Vec::new();
+    for nonce in [1, 2] {
+        let job = world.request(license, nonce).await.unwrap();
+        world.chain.commit(&world.owner, job, &super::world::output()).await.unwrap();
+        world.chain.draw(&world.owner, job).await.unwrap();
+        world.chain.accept(&world.licensee, job).await.unwrap();
+        world.settle(job).await.unwrap();
+        all.push(world.chain.job_facts(job).await.unwrap());
+    }
+    let (one, two) = (&all[0], &all[1]);
+    refused(JobFacts { requested: two.requested.clone(), ..one.clone() }.check());
+    refused(JobFacts { committed: two.committed.clone(), ..one.clone() }.check());
+    refused(JobFacts { drawn: two.drawn.clone(), ..one.clone() }.check());
+    refused(JobFacts { settled: two.settled.clone(), ..one.clone() }.check());
+    assert_ne!(one.check().unwrap().head, two.check().unwrap().head);
+    assert_eq!(one.check().unwrap().amount, U256::from(super::world::TOKEN) * U256::from(5) / U256::from(2));
+}
+
+#[tokio::test]
+async fn blocks_of_another_chain_are_not_confirmed() {
+    let facts = settled(&embedded().await).await;
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
+    refused(confirm(endpoint.clone(), &facts).await);
+    let elsewhere = JobFacts { chain_id: 1, ..facts };
+    assert!(matches!(confirm(endpoint, &elsewhere).await, Err(Error::WrongNetwork(_))));
+}
