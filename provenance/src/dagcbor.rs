@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn too_many_bytes_are_refused() {
-        assert!(decode::<Pair>(&encode(&pair(), "pair").unwrap(), 9, "pair").unwrap_err().to_string().contains("at most 9"));
+        assert!(
+            decode::<Pair>(&encode(&pair(), "pair").unwrap(), 9, "pair").unwrap_err().to_string().contains("at most 9")
+        );
     }
 
     #[test]

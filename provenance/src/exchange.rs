@@ -283,14 +283,7 @@ fn encrypt(key: &[u8; 32], job: &[u8; 32], package: &[u8], inner: &mut [u8]) -> 
     Ok(())
 }
 
-fn hpke_seal(
-    info: &[u8],
-    to: &[u8; 32],
-    aad: &[u8],
-    enc: &mut [u8],
-    body: &mut [u8],
-    tag: &mut [u8],
-) -> Result<()> {
+fn hpke_seal(info: &[u8], to: &[u8; 32], aad: &[u8], enc: &mut [u8], body: &mut [u8], tag: &mut [u8]) -> Result<()> {
     let bad = |e: HpkeError| Error::Invalid(format!("cannot seal to this X25519 key: {e}"));
     let to = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(to).map_err(bad)?;
     let (encapped, made) = hpke::single_shot_seal_inout_detached::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
@@ -335,7 +328,9 @@ fn info(label: &[u8], id: &[u8; 32]) -> Vec<u8> {
 
 fn check_length(length: usize, step: usize, most: u64, what: &str) -> Result<()> {
     if length == 0 || !length.is_multiple_of(step) {
-        return Err(Error::Integrity(format!("the {what} is {length} bytes, not a whole multiple of {step}: it was cut")));
+        return Err(Error::Integrity(format!(
+            "the {what} is {length} bytes, not a whole multiple of {step}: it was cut"
+        )));
     }
     if length as u64 > most {
         return Err(Error::Invalid(format!("the {what} is {length} bytes; at most {most} are read")));

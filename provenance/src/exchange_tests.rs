@@ -268,8 +268,5 @@ fn needless_padding_is_refused() {
 
 #[test]
 fn key_hash_is_keccak256() {
-    assert_eq!(
-        hex::encode(key_hash(&[0; 32])),
-        "290decd9548b62a8d60345a988386fc84ba6bc95484008f6362f93160ef3e563"
-    );
+    assert_eq!(hex::encode(key_hash(&[0; 32])), "290decd9548b62a8d60345a988386fc84ba6bc95484008f6362f93160ef3e563");
 }

@@ -295,7 +295,10 @@ impl Manifest {
             ),
             format!("Your wallet address {}, which pays for and signs this.", self.owner),
             format!("That you published it on {} as version {}.", self.published, self.version),
-            format!("Where records come from: {}.", self.levels.iter().map(|l| l.words()).collect::<Vec<_>>().join(", ")),
+            format!(
+                "Where records come from: {}.",
+                self.levels.iter().map(|l| l.words()).collect::<Vec<_>>().join(", ")
+            ),
             "A commitment to the records (root) and to your identity. Neither can be turned back.".into(),
             "A public key to which buyers seal their requests.".into(),
         ];
@@ -324,7 +327,10 @@ impl Manifest {
         refuse(!below_order(&self.owner_commitment), "owner commitment is not below the field's order")?;
         refuse(self.owner.is_zero(), "owner is the zero address")?;
         refuse(self.exchange_key == [0; 32], "exchange key is not an X25519 key")?;
-        refuse(self.levels.is_empty() || !self.levels.is_sorted_by(|a, b| a < b), "source levels are not a sorted set")?;
+        refuse(
+            self.levels.is_empty() || !self.levels.is_sorted_by(|a, b| a < b),
+            "source levels are not a sorted set",
+        )?;
         refuse(self.kinds.is_empty() || self.kinds.len() > MAX_KINDS, "kinds are none or too many")?;
         refuse(!self.kinds.is_sorted_by(|a, b| a < b), "kinds are not a sorted set")?;
         self.kinds.iter().try_for_each(|kind| text("kind", kind, 1, 64))?;

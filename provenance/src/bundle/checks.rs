@@ -77,15 +77,26 @@ impl Bundle {
         let (odrl_offer, odrl_agreement) = self.expected_odrl();
         vec![
             verified("dataset id", self.dataset_id(manifest)),
-            verified("offer signature", said(self.offer.verify(manifest.owner, &registry), format!("signed by {}", manifest.owner))),
-            holds("offer dataset", offer.dataset == receipt.dataset, "the offer is for this dataset", "the offer is for another dataset"),
+            verified(
+                "offer signature",
+                said(self.offer.verify(manifest.owner, &registry), format!("signed by {}", manifest.owner)),
+            ),
+            holds(
+                "offer dataset",
+                offer.dataset == receipt.dataset,
+                "the offer is for this dataset",
+                "the offer is for another dataset",
+            ),
             holds(
                 "offer licensee",
                 offer.licensee.is_none_or(|licensee| licensee == self.licensee),
                 "the licensee may buy it",
                 "the offer is for another licensee",
             ),
-            verified("legal text", said(offer.terms.legal_cid().verify(self.legal_text.as_bytes()), offer.terms.legal_cid().to_string())),
+            verified(
+                "legal text",
+                said(offer.terms.legal_cid().verify(self.legal_text.as_bytes()), offer.terms.legal_cid().to_string()),
+            ),
             holds(
                 "terms as ODRL",
                 self.odrl_offer == odrl_offer && self.odrl_agreement == odrl_agreement,
@@ -104,7 +115,10 @@ impl Bundle {
         vec![
             derived("license id", license, &receipt.license),
             derived("job id", job, &receipt.job),
-            verified("receipt signature", said(self.receipt.verify(manifest.owner, &escrow), format!("signed by {}", manifest.owner))),
+            verified(
+                "receipt signature",
+                said(self.receipt.verify(manifest.owner, &escrow), format!("signed by {}", manifest.owner)),
+            ),
             self.acknowledgement(),
             verified("receipt and manifest", self.receipt_and_manifest(manifest)),
             verified("receipt and terms", self.receipt_and_terms()),
@@ -121,12 +135,32 @@ impl Bundle {
         let block = self.chain.commit_block;
         let drawn_here = *drawn == challenge(&self.chain.commit_block_hash, &receipt.job);
         vec![
-            holds("circuit", argument.circuit == CIRCUIT, "provenance@1", "the proof is for a circuit that is not known here"),
-            holds("tier", argument.tier == manifest.tier, manifest.tier.name(), "the proof is for a tree of another size"),
+            holds(
+                "circuit",
+                argument.circuit == CIRCUIT,
+                "provenance@1",
+                "the proof is for a circuit that is not known here",
+            ),
+            holds(
+                "tier",
+                argument.tier == manifest.tier,
+                manifest.tier.name(),
+                "the proof is for a tree of another size",
+            ),
             holds("statement root", *root == receipt.root, "the receipt's root", "ROOT is not the receipt's"),
             holds("statement count", *count == records, "the receipt's records", "COUNT is not the receipt's"),
-            holds("statement owner", *owner == manifest.owner_commitment, "the manifest's owner", "OWNER is not the manifest's"),
-            holds("statement output", *output_root == receipt.output_root, "the receipt's output", "OUTPUT_ROOT is not the receipt's"),
+            holds(
+                "statement owner",
+                *owner == manifest.owner_commitment,
+                "the manifest's owner",
+                "OWNER is not the manifest's",
+            ),
+            holds(
+                "statement output",
+                *output_root == receipt.output_root,
+                "the receipt's output",
+                "OUTPUT_ROOT is not the receipt's",
+            ),
             holds(
                 "statement context",
                 *context == self.context(manifest.owner),
@@ -296,7 +330,10 @@ fn derived(name: &'static str, expected: Option<[u8; 32]>, found: &[u8; 32]) -> 
     let id = format!("0x{}", hex::encode(found));
     match expected {
         Some(expected) => holds(name, expected == *found, &id, "the id does not derive from what it should"),
-        None => Check { standing: Standing::Asserted, ..verified(name, Ok(format!("{id}; its nonce is not in the bundle"))) },
+        None => Check {
+            standing: Standing::Asserted,
+            ..verified(name, Ok(format!("{id}; its nonce is not in the bundle")))
+        },
     }
 }
 

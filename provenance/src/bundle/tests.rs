@@ -74,7 +74,8 @@ fn bundle() -> Bundle {
     let escrow = Domain { chain_id: CHAIN, contract: ESCROW };
     let signed = receipt.sign(&signer(1), escrow).unwrap().acknowledge(&signer(2)).unwrap();
     let payee = manifest.owner;
-    let context = Context { chain_id: CHAIN, escrow: ESCROW, job, license, spec, output_digest, key_hash: key_hash(&KEY), payee };
+    let context =
+        Context { chain_id: CHAIN, escrow: ESCROW, job, license, spec, output_digest, key_hash: key_hash(&KEY), payee };
     let drawn = challenge(&[0xb1; 32], &job);
     Bundle {
         first_manifest,
@@ -90,7 +91,14 @@ fn bundle() -> Bundle {
         argument: Argument {
             circuit: CIRCUIT.into(),
             tier: manifest.tier,
-            statement: [manifest.root, word(manifest.records), manifest.owner_commitment, [6; 32], context.word(), drawn],
+            statement: [
+                manifest.root,
+                word(manifest.records),
+                manifest.owner_commitment,
+                [6; 32],
+                context.word(),
+                drawn,
+            ],
             proof: [[1; 32]; 8],
         },
         chain: ChainFacts {
@@ -197,14 +205,11 @@ fn exchanged_manifest_fails() {
 
 #[test]
 fn manifest_of_another_owner_fails() {
-    fails(
-        &["dataset id", "offer signature", "receipt signature", "statement context", "settlement event"],
-        |b| {
-            let other = Manifest { owner: signer(5).address(), ..manifest() };
-            b.manifest = other.to_bytes().unwrap();
-            b.first_manifest = Cid::raw(&b.manifest).digest();
-        },
-    );
+    fails(&["dataset id", "offer signature", "receipt signature", "statement context", "settlement event"], |b| {
+        let other = Manifest { owner: signer(5).address(), ..manifest() };
+        b.manifest = other.to_bytes().unwrap();
+        b.first_manifest = Cid::raw(&b.manifest).digest();
+    });
 }
 
 #[test]
@@ -330,7 +335,7 @@ fn altered_event_fails() {
     }
     fails(&["settlement event"], |b| b.chain.settled.data.truncate(128));
     fails(&["settlement event"], |b| b.chain.settled.data.push(0));
-    fails(&["settlement event"], |b| drop(b.chain.settled.topics.pop()));
+    fails(&["settlement event"], |b| b.chain.settled.topics.truncate(3));
 }
 
 #[test]

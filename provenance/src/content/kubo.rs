@@ -123,8 +123,7 @@ impl ContentStore for Kubo {
         cid.verify(bytes)?;
         let (client, codec, body) = (self.client.clone(), cid.codec(), Cursor::new(bytes.to_vec()));
         let answer = self.call(self.timeouts.call, async move {
-            let options =
-                BlockPut { format: Some(codec.name()), mhtype: Some("sha2-256"), mhlen: None, pin: None };
+            let options = BlockPut { format: Some(codec.name()), mhtype: Some("sha2-256"), mhlen: None, pin: None };
             client.block_put_with_options(body, options).await
         })?;
         if said_digest(&answer.key) == Some(cid.digest()) {
@@ -149,10 +148,7 @@ impl ContentStore for Kubo {
             })?
             .map_err(|error| self.explain(error))?;
         if bytes.len() > MAX_PIECE {
-            return Err(Error::Integrity(format!(
-                "the IPFS daemon at {} sent more than a piece for {cid}",
-                self.url
-            )));
+            return Err(Error::Integrity(format!("the IPFS daemon at {} sent more than a piece for {cid}", self.url)));
         }
         cid.verify(&bytes)?;
         Ok(bytes)
@@ -173,7 +169,6 @@ impl ContentStore for Kubo {
         Ok(())
     }
 }
-
 
 /// The sha2-256 digest in a CID that a daemon wrote, version 0 or 1, whatever the base.
 fn said_digest(key: &str) -> Option<[u8; 32]> {

@@ -210,7 +210,18 @@ fn no_daemon_is_a_network_error() {
 
 #[test]
 fn odd_addresses_are_refused() {
-    for url in ["", "localhost:5001", "https://h:5001", "http://", "http://h", "http://h:x", "http://h:99999", "http://u@h:1", "http://h/a:1", "/ip4/127.0.0.1/tcp/5001"] {
+    for url in [
+        "",
+        "localhost:5001",
+        "https://h:5001",
+        "http://",
+        "http://h",
+        "http://h:x",
+        "http://h:99999",
+        "http://u@h:1",
+        "http://h/a:1",
+        "/ip4/127.0.0.1/tcp/5001",
+    ] {
         assert!(matches!(Kubo::new(url, Timeouts::default()), Err(Error::Invalid(_))), "{url}");
     }
 }

@@ -35,10 +35,35 @@ const TERMS: [(&str, &[&str]); 2] = [
     (
         "cr",
         &[
-            "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "extract", "field", "fileProperty",
-            "fileObject", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5",
-            "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate",
-            "separator", "source", "subField", "transform",
+            "arrayShape",
+            "citeAs",
+            "column",
+            "containedIn",
+            "equivalentProperty",
+            "extract",
+            "field",
+            "fileProperty",
+            "fileObject",
+            "fileSet",
+            "format",
+            "includes",
+            "isArray",
+            "isLiveDataset",
+            "jsonPath",
+            "key",
+            "md5",
+            "parentField",
+            "path",
+            "recordSet",
+            "references",
+            "regex",
+            "repeated",
+            "replace",
+            "samplingRate",
+            "separator",
+            "source",
+            "subField",
+            "transform",
         ],
     ),
 ];
@@ -116,11 +141,14 @@ pub(super) fn write(m: &Manifest) -> Value {
             map.insert("temporalCoverage".into(), json!(format!("{first}/{last}")));
         }
         if let Some(counted) = &m.counted {
-            map.insert("usu:counted".into(), json!({
-                "usu:field": counted.field,
-                "usu:scale": counted.scale,
-                "usu:binEdges": counted.edges,
-            }));
+            map.insert(
+                "usu:counted".into(),
+                json!({
+                    "usu:field": counted.field,
+                    "usu:scale": counted.scale,
+                    "usu:binEdges": counted.edges,
+                }),
+            );
         }
         if let Some(previous) = &m.previous {
             map.insert("usu:previous".into(), json!(format!("ipfs://{previous}")));

@@ -75,7 +75,9 @@ fn manifest_without_a_time_range_does_not_show_one() {
 #[test]
 fn public_facts_name_what_is_shown() {
     let facts = manifest().public_facts().join(" ");
-    for shown in ["Letters of a naturalist", "300", "letter, note", "text, time, pages", "0xaAaA", "1831-12-27", "pages"] {
+    for shown in
+        ["Letters of a naturalist", "300", "letter, note", "text, time, pages", "0xaAaA", "1831-12-27", "pages"]
+    {
         assert!(facts.contains(shown), "{shown}: {facts}");
     }
 }
@@ -220,7 +222,9 @@ fn odd_values_are_refused_by_their_name() {
 fn another_encoding_of_the_same_is_refused() {
     let bytes = manifest().to_bytes().unwrap();
     let value: Value = serde_json::from_slice(&bytes).unwrap();
-    for other in [serde_json::to_vec(&value).unwrap(), [bytes.as_slice(), b"\n"].concat(), bytes[..bytes.len() - 1].into()] {
+    for other in
+        [serde_json::to_vec(&value).unwrap(), [bytes.as_slice(), b"\n"].concat(), bytes[..bytes.len() - 1].into()]
+    {
         assert!(Manifest::from_bytes(&other).unwrap_err().to_string().contains("one encoding"));
     }
     let text = String::from_utf8(bytes).unwrap();
@@ -250,8 +254,18 @@ fn days_are_days_of_the_calendar() {
         assert_eq!(day.parse::<Day>().unwrap().to_string(), day);
     }
     for day in [
-        "", "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-04-31", "2024-1-1", "24-01-01",
-        "2024-01-01T00:00", "2024/01/01", "+024-01-01",
+        "",
+        "2023-02-29",
+        "1900-02-29",
+        "2024-13-01",
+        "2024-00-01",
+        "2024-01-00",
+        "2024-04-31",
+        "2024-1-1",
+        "24-01-01",
+        "2024-01-01T00:00",
+        "2024/01/01",
+        "+024-01-01",
     ] {
         assert!(day.parse::<Day>().is_err(), "{day}");
     }

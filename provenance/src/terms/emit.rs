@@ -32,11 +32,7 @@ pub fn aipref(terms: &Terms) -> String {
 pub fn cawg_training_mining(terms: &Terms) -> Value {
     let info = format!("ipfs://{}", terms.legal_cid());
     let entry = |granted: bool| {
-        if granted {
-            json!({"use": "constrained", "constraint_info": info})
-        } else {
-            json!({"use": "notAllowed"})
-        }
+        if granted { json!({"use": "constrained", "constraint_info": info}) } else { json!({"use": "notAllowed"}) }
     };
     let any = |actions: &[Action]| actions.iter().any(|action| terms.actions.contains(*action));
     json!({

@@ -11,7 +11,13 @@ pub(super) fn build(sources: &Sources<'_>) -> Trail {
     let mut events: Vec<&Event> = sources.events.iter().collect();
     events.sort_by_key(|event| event.place);
     events.dedup_by_key(|event| (event.place.block, event.place.index));
-    let mut builder = Builder { sources, trail: Trail::default(), index: BTreeMap::new(), heads: BTreeMap::new(), unpaid: Vec::new() };
+    let mut builder = Builder {
+        sources,
+        trail: Trail::default(),
+        index: BTreeMap::new(),
+        heads: BTreeMap::new(),
+        unpaid: Vec::new(),
+    };
     for event in events {
         builder.take(&event.place, &event.fact);
     }
@@ -47,7 +53,13 @@ impl Builder<'_> {
                 ];
                 let (from, to) = (id(NodeKind::Offer, offer), id(NodeKind::License, license));
                 if self.add(NodeKind::Offer, from.clone(), Some(*dataset), at, vec![]) {
-                    self.edge(id(NodeKind::Dataset, dataset), from.clone(), "offered", recorded(at), Standing::Recorded);
+                    self.edge(
+                        id(NodeKind::Dataset, dataset),
+                        from.clone(),
+                        "offered",
+                        recorded(at),
+                        Standing::Recorded,
+                    );
                 }
                 self.add(NodeKind::License, to.clone(), Some(*dataset), at, facts);
                 self.edge(from, to, "bought", recorded(at), Standing::Recorded);
@@ -82,7 +94,10 @@ impl Builder<'_> {
             Fact::Drawn { job } => self.set(&id(NodeKind::Job, job), "state", "drawn".into()),
             Fact::Accepted { job } => self.set(&id(NodeKind::Job, job), "state", "accepted".into()),
             Fact::Settled { job, dataset, owner, currency, amount, receipt, head } => {
-                self.settled(at, &Settled { job, dataset, owner: *owner, currency: *currency, amount: *amount, receipt, head });
+                self.settled(
+                    at,
+                    &Settled { job, dataset, owner: *owner, currency: *currency, amount: *amount, receipt, head },
+                );
             }
             Fact::Refunded { job, amount, reason } => {
                 let node = id(NodeKind::Job, job);
@@ -122,7 +137,8 @@ impl Builder<'_> {
         let at_hand = self.sources.receipts.iter().find(|signed| signed.receipt.job == *settled.job);
         let standing = self.judge(at_hand, settled, after);
         let acknowledged = at_hand.is_some_and(|signed| signed.acknowledgement.is_some());
-        let facts = vec![("hash", hash(settled.receipt)), ("acknowledged", if acknowledged { "yes" } else { "no" }.into())];
+        let facts =
+            vec![("hash", hash(settled.receipt)), ("acknowledged", if acknowledged { "yes" } else { "no" }.into())];
         self.add(NodeKind::Receipt, receipt.clone(), Some(*settled.dataset), at, facts);
         let backing = Backing::Receipt { hash: *settled.receipt, tx: at.tx };
         self.edge(id(NodeKind::Output, settled.job), receipt.clone(), "settled", backing, standing.clone());
@@ -161,7 +177,9 @@ impl Builder<'_> {
             ("to", to.to_string()),
         ];
         self.add(NodeKind::Withdrawal, node.clone(), None, at, facts);
-        let (paid, unpaid) = std::mem::take(&mut self.unpaid).into_iter().partition(|(owner, coin, _)| *owner == account && *coin == currency);
+        let (paid, unpaid) = std::mem::take(&mut self.unpaid)
+            .into_iter()
+            .partition(|(owner, coin, _)| *owner == account && *coin == currency);
         self.unpaid = unpaid;
         for (_, _, reward) in paid as Vec<(Address, Address, String)> {
             self.set(&reward, "state", "claimed".into());
@@ -179,8 +197,15 @@ impl Builder<'_> {
             }
             let node = id(NodeKind::Omission, &said.dataset);
             let facts = vec![("head by the contract", hash(&said.head)), ("head by the receipts", hash(&found))];
-            let at = self.trail.nodes.iter().rfind(|node| node.dataset == Some(said.dataset)).and_then(|node| node.time);
-            self.push(Node { id: node.clone(), kind: NodeKind::Omission, dataset: Some(said.dataset), time: at, facts });
+            let at =
+                self.trail.nodes.iter().rfind(|node| node.dataset == Some(said.dataset)).and_then(|node| node.time);
+            self.push(Node {
+                id: node.clone(),
+                kind: NodeKind::Omission,
+                dataset: Some(said.dataset),
+                time: at,
+                facts,
+            });
             let from = id(NodeKind::Dataset, &said.dataset);
             self.edge(from, node, "omitted", Backing::Head(said.head), Standing::Omitted);
         }

@@ -99,10 +99,7 @@ fn verbs(trail: &Trail) -> Vec<&'static str> {
 fn trail_of_a_settled_job_is_whole() {
     let (events, head) = story(1);
     let trail = build(&events, &[signed(10)], head);
-    assert_eq!(
-        verbs(&trail),
-        ["published", "offered", "bought", "requested", "used", "committed", "settled", "paid"]
-    );
+    assert_eq!(verbs(&trail), ["published", "offered", "bought", "requested", "used", "committed", "settled", "paid"]);
     assert_eq!(trail.gaps().count(), 0);
     let kinds: Vec<&str> = trail.nodes.iter().map(|node| node.kind.word()).collect();
     assert_eq!(kinds, ["dataset", "version", "offer", "license", "job", "output", "receipt", "reward"]);
