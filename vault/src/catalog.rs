@@ -144,11 +144,7 @@ impl Catalog {
     }
 
     /// Visits everything whose catalog name starts with `prefix`.
-    pub(crate) fn each(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(CatalogName, Located) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn each(&self, prefix: &[u8], visit: &mut dyn FnMut(CatalogName, Located) -> Result<()>) -> Result<()> {
         let start = [&[VALUE], prefix].concat();
         for item in self.db()?.scan_prefix(&start) {
             let (key, sealed) = item.map_err(|e| self.fault(e))?;
@@ -311,7 +307,8 @@ mod tests {
         let dir = dir.path().join("v");
         let mut vault = vault(&dir);
         let catalog = &vault.standing.catalog;
-        let old: Vec<_> = catalog.db().unwrap().iter().map(|i| i.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+        let old: Vec<_> =
+            catalog.db().unwrap().iter().map(|i| i.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
         vault.put("note", "a", &mut &b"new"[..]).unwrap();
         vault.commit().unwrap();
         let before = vault.list("note").unwrap();

@@ -202,7 +202,8 @@ impl Walk<'_> {
             let Some((located, object)) = now else { continue };
             self.report.objects += 1;
             sum.add(Sum::of_object(&self.vault.keys, name, &located.entry.id, located.entry.sequence));
-            let sound = |id: &ChunkId| self.chunks.get(id).is_some_and(|all| all.iter().any(|at| !self.bad.contains(at)));
+            let sound =
+                |id: &ChunkId| self.chunks.get(id).is_some_and(|all| all.iter().any(|at| !self.bad.contains(at)));
             let lost = object.chunks.iter().filter(|(id, _)| !sound(id)).count();
             if lost > 0 {
                 let what = format!("{lost} of {} chunks cannot be read", object.chunks.len());
@@ -219,10 +220,10 @@ impl Walk<'_> {
         let committed = read_commit(&self.vault.log, &self.vault.last);
         let committed = or_note(&mut self.report, committed)?;
         let survey = or_note(&mut self.report, self.vault.standing.catalog.survey())?;
-        if let (Some(survey), Some(commit)) = (survey, committed) {
-            if survey.sum != commit.live.sum {
-                self.report.note("catalog: it does not add up to the last commit");
-            }
+        if let (Some(survey), Some(commit)) = (survey, committed)
+            && survey.sum != commit.live.sum
+        {
+            self.report.note("catalog: it does not add up to the last commit");
         }
         let Some(listed) = or_note(&mut self.report, self.vault.standing.scan(&[]))? else { return Ok(()) };
         let by_id: HashMap<ObjectId, Located> = listed.into_iter().map(|l| (l.entry.id, l)).collect();

@@ -13,13 +13,7 @@ pub(crate) fn make_dir(path: &Path) -> Result<()> {
 
 /// Makes a new file with mode 0600, open for reading and writing. Fails if it exists.
 pub(crate) fn create(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(Error::io("create", path))
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(Error::io("create", path))
 }
 
 /// Opens a file for reading and writing, making it with mode 0600 where there is none.

@@ -249,9 +249,9 @@ impl Seen {
                 "its newest commit is number {}, but number {counter} was seen on this machine",
                 newest.counter
             ))),
-            std::cmp::Ordering::Equal if id != newest.id => Err(Error::Rollback(format!(
-                "its commit number {counter} is not the one seen on this machine"
-            ))),
+            std::cmp::Ordering::Equal if id != newest.id => {
+                Err(Error::Rollback(format!("its commit number {counter} is not the one seen on this machine")))
+            }
             _ => Ok(()),
         }
     }

@@ -23,6 +23,9 @@ const MAGIC: &[u8; 8] = b"USUFINDX";
 const RUNS_MAX: usize = 1024;
 const _: () = assert!(IDS + 8 + LOCATIONS + BOX == PAGE);
 
+/// Id of a run and its number of entries, as the set names them.
+type NamedRun = ([u8; 16], u64);
+
 /// One immutable sorted file of the index.
 struct Run {
     id: [u8; 16],
@@ -202,7 +205,14 @@ impl Index {
     pub(crate) fn empty(dir: &Path, keys: Arc<Keys>) -> Result<Index> {
         disk::remove_dir(dir)?;
         disk::make_dir(dir)?;
-        Ok(Index { dir: dir.to_path_buf(), keys, runs: Vec::new(), recent: BTreeMap::new(), covers: None, partial: false })
+        Ok(Index {
+            dir: dir.to_path_buf(),
+            keys,
+            runs: Vec::new(),
+            recent: BTreeMap::new(),
+            covers: None,
+            partial: false,
+        })
     }
 
     /// The index in a folder. Any error means that it should be made anew.
@@ -343,7 +353,7 @@ impl Index {
     }
 }
 
-fn decode_set(plain: &[u8]) -> Option<(Mark, Vec<([u8; 16], u64)>)> {
+fn decode_set(plain: &[u8]) -> Option<(Mark, Vec<NamedRun>)> {
     let mut fields = Reader(plain);
     let (mark, count) = (Mark::read(&mut fields)?, fields.u16()?);
     let runs = (0..count).map(|_| Some((fields.array()?, fields.u64()?))).collect::<Option<Vec<_>>>()?;

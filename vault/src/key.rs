@@ -83,8 +83,15 @@ impl KdfCost {
             true => Ok(()),
             false => Err(Error::Limit(format!(
                 "passphrase cost of {} KiB, {} passes, {} lanes is outside {} to {} KiB, {} to {} passes, {} to {} lanes",
-                self.memory_kib, self.passes, self.lanes, low.memory_kib, high.memory_kib, low.passes, high.passes,
-                low.lanes, high.lanes
+                self.memory_kib,
+                self.passes,
+                self.lanes,
+                low.memory_kib,
+                high.memory_kib,
+                low.passes,
+                high.passes,
+                low.lanes,
+                high.lanes
             ))),
         }
     }
@@ -146,7 +153,7 @@ impl Slot {
                     .hash_password_into(&secret.0, salt, wrap.as_mut())
                     .map_err(limit)?;
             }
-            Unlock::Recovery(entropy) => expand(Some(salt), entropy.as_ref(), "usufruct vault 1 recovery", &mut *wrap),
+            Unlock::Recovery(entropy) => expand(Some(salt), entropy.as_ref(), "usufruct vault 1 recovery", &mut wrap),
         }
         let mut both = Zeroizing::new([0u8; 64]);
         if let Ok(prk) = Hkdf::<Sha256>::from_prk(wrap.as_ref()) {

@@ -16,10 +16,12 @@
 //! assert_eq!(vault.list("note")?.len(), 1);
 //! # Ok::<(), vault::Error>(())
 //! ```
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod catalog;
 mod check;
 mod chunk;
+mod create;
 mod disk;
 mod error;
 mod head;
@@ -29,6 +31,8 @@ mod log;
 mod object;
 mod open;
 mod pack;
+mod read;
+mod replay;
 mod seal;
 mod standing;
 mod vault;

@@ -154,12 +154,11 @@ impl Log {
         let (number, offset) = (self.end.pack, self.end.offset);
         let (file, path) = (self.file(number)?, self.path(number)?);
         self.dirty.insert(number);
-        disk::write_at(&file, &path, entry, offset).map_err(|error| {
+        disk::write_at(&file, &path, entry, offset).inspect_err(|_| {
             // A torn entry must not stay in front of later ones.
             if let Err(e) = file.set_len(offset) {
                 self.stopped = Some(e.to_string());
             }
-            error
         })
     }
 

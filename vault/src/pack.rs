@@ -142,13 +142,7 @@ pub(crate) struct EntryHead {
 
 impl EntryHead {
     /// The head for `stored` bytes that decode to `length` bytes.
-    pub(crate) fn new(
-        kind: Type,
-        encoding: Encoding,
-        length: usize,
-        stored: usize,
-        id: [u8; 32],
-    ) -> Result<EntryHead> {
+    pub(crate) fn new(kind: Type, encoding: Encoding, length: usize, stored: usize, id: [u8; 32]) -> Result<EntryHead> {
         let too_long = || Error::Limit("one entry of a pack holds at most 16 MiB".into());
         if stored > STORED_MAX {
             return Err(too_long());

@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(padded(257, 256), 320);
         for length in [300usize, 1000, 4097, 65_537, 1 << 20, (2 << 20) - 1] {
             let p = padded(length, 256);
-            assert!(p >= length && p % 64 == 0 && padded(p, 256) == p);
+            assert!(p >= length && p.is_multiple_of(64) && padded(p, 256) == p);
             assert!((p - length) as f64 <= (length as f64 * 0.12).max(64.0), "{length} -> {p}");
         }
     }

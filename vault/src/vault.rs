@@ -11,16 +11,15 @@ use zeroize::Zeroizing;
 use crate::catalog::Located;
 use crate::check::{CheckDepth, Problem, Report};
 use crate::chunk::{self, ChunkId, Cutter, Encoding};
-use crate::disk;
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Mark, Seen};
 use crate::index::Index;
 use crate::key::{Header, KdfCost, Keys, Secret, Unlock};
-use crate::log::{Log, Position};
+use crate::log::Log;
 use crate::object::{Entry, Object, ObjectId, Removal, catalog_name, check_name, kind_prefix};
 use crate::open::{self, OnDamage, Options, Paths};
-use crate::pack::{HEADER, Location, STORED_MAX, TARGET, Type};
-use crate::seal::random;
+use crate::pack::{STORED_MAX, Type};
+use crate::replay::{accept_rebuilt, rebuild};
 use crate::standing::Standing;
 
 /// The index goes to disk at a commit once this many entries are in memory only.
@@ -103,20 +102,7 @@ impl Vault {
         cost: KdfCost,
         options: &Options,
     ) -> Result<Vault> {
-        if dir.read_dir().is_ok_and(|mut items| items.next().is_some()) {
-            return Err(Error::Exists(dir.to_path_buf()));
-        }
-        let (header, master) = Header::create(passphrase, recovery_entropy, cost)?;
-        let keys = Arc::new(Keys::new(header.vault, master));
-        let temporary = dir.with_extension(format!("new-{}", hex::encode(random::<8>()?)));
-        let made = make(&Paths(temporary.clone()), &header, &keys).and_then(|()| move_into_place(&temporary, dir));
-        if made.is_err() {
-            let _ = disk::remove_dir(&temporary);
-        }
-        made?;
-        let paths = Paths(dir.to_path_buf());
-        let lock = open::lock(&paths)?;
-        open::open_unlocked(paths, lock, header, keys, options)
+        crate::create::create(dir, passphrase, recovery_entropy, cost, options)
     }
 
     /// Opens the vault in `dir`.
@@ -191,17 +177,6 @@ impl Vault {
         self.standing.set(&self.keys, name, Some(Located { entry: object.entry(id), at }))?;
         self.standing.live.sequence = object.sequence;
         Ok(())
-    }
-
-    fn has_chunk(&self, id: &ChunkId) -> Result<bool> {
-        let known = self.index.read().unwrap_or_else(PoisonError::into_inner).get(id);
-        match known {
-            Ok(found) => Ok(found.is_some()),
-            Err(_) => {
-                self.remake_index()?;
-                Ok(self.index.read().unwrap_or_else(PoisonError::into_inner).get(id)?.is_some())
-            }
-        }
     }
 
     /// All bytes of an object, every chunk authenticated and its id recomputed. Wiped from memory when dropped.
@@ -385,9 +360,13 @@ impl Vault {
         let counted = open::read_commit(&self.log, &self.last)?.live;
         let index = Index::empty(&self.paths.index(), self.keys.clone())?;
         self.standing.catalog.clear()?;
-        let (index, gaps) = open::rebuild(&self.keys, &self.log, index, &mut self.standing, self.last)?;
+        let (index, gaps) = rebuild(&self.keys, &self.log, index, &mut self.standing, self.last)?;
         *self.index.get_mut().unwrap_or_else(PoisonError::into_inner) = index;
-        open::accept_rebuilt(&self.standing.live, &counted, &gaps, OnDamage::Refuse)?;
+        if let Err(error) = accept_rebuilt(&self.standing.live, &counted, &gaps, OnDamage::Refuse) {
+            // A commit now would count what was lost as never stored.
+            self.log.stop(error.to_string());
+            return Err(error);
+        }
         Ok(gaps.iter().map(|gap| Problem { what: gap.to_string(), object: None }).collect())
     }
 
@@ -402,83 +381,6 @@ impl Vault {
         // From here on a header from before is noticed.
         let mark = self.last;
         self.write_head(&mark)
-    }
-
-    /// A catalog that failed is made anew at the next opening.
-    fn noticed<T>(&self, result: Result<T>) -> Result<T> {
-        if let Err(Error::Damaged(_)) = &result {
-            self.standing.catalog.invalidate();
-        }
-        result
-    }
-
-    /// The record of an object that stands.
-    pub(crate) fn record(&self, id: &ObjectId) -> Result<(Object, Location)> {
-        let found = self.noticed(self.standing.by_id(id))?;
-        let (_, Located { entry, at }) = found.ok_or_else(|| Error::NotFound(format!("object {id}")))?;
-        let (head, body) = self.log.read(&at).map_err(|e| name_object(e, id))?;
-        let object = Object::decode(&self.keys, id, &body).filter(|object| {
-            head.kind == Type::Object && head.id == id.0 && object.entry(*id) == entry
-        });
-        let object = object.ok_or_else(|| Error::damaged(format!("{at}: this is not the record of object {id}")))?;
-        Ok((object, at))
-    }
-
-    fn each_chunk(&self, object: &Object, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        for (id, length) in &object.chunks {
-            let plaintext = self.read_chunk(id).map_err(|e| name_object(e, &object.id(&self.keys)))?;
-            if plaintext.len() != *length as usize {
-                return Err(Error::damaged(format!("object {}: a chunk has another length", object.id(&self.keys))));
-            }
-            visit(&plaintext)?;
-        }
-        Ok(())
-    }
-
-    /// One chunk, its id recomputed.
-    fn read_chunk(&self, id: &ChunkId) -> Result<Zeroizing<Vec<u8>>> {
-        let at = self.locate(id)?;
-        let (head, plaintext) = self.log.read(&at)?;
-        let sound = head.kind == Type::Chunk && head.id == *id && chunk::id(&self.keys.chunk_id, &plaintext) == *id;
-        match sound {
-            true => Ok(plaintext),
-            false => Err(Error::damaged(format!("{at}: this is not the chunk that the index names"))),
-        }
-    }
-
-    fn locate(&self, id: &ChunkId) -> Result<Location> {
-        let missing = || Error::damaged("a chunk is in no pack");
-        {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            match index.get(id) {
-                Ok(Some(at)) => return Ok(at),
-                Ok(None) if index.verify().is_ok() => return Err(missing()),
-                _ => {}
-            }
-        }
-        self.remake_index()?;
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.get(id)?.ok_or_else(missing)
-    }
-
-    /// Makes the index anew from the packs, uncommitted entries included; it goes to disk at the next commit.
-    fn remake_index(&self) -> Result<()> {
-        tracing::warn!("the chunk index is damaged and is made anew from the packs");
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        let mut fresh = Index::empty(&self.paths.index(), self.keys.clone())?;
-        let first = self.log.packs().keys().next().copied().unwrap_or(1);
-        let gaps = self.log.walk(Position { pack: first, offset: HEADER }, self.log.end(), &mut |at, head| {
-            if head.kind == Type::Chunk {
-                fresh.insert(head.id, at);
-            }
-            Ok(())
-        })?;
-        for gap in &gaps {
-            tracing::warn!(%gap, "damage found while making the index anew");
-            fresh.set_partial();
-        }
-        *index = fresh;
-        Ok(())
     }
 }
 
@@ -505,47 +407,6 @@ impl Drop for Vault {
     }
 }
 
-/// Writes a new vault's files: header, first pack with the first commit, head.
-fn make(paths: &Paths, header: &Header, keys: &Arc<Keys>) -> Result<()> {
-    disk::make_dir(&paths.packs())?;
-    header.write(&paths.header(), &keys.master)?;
-    let mut log = Log::open(&paths.packs(), keys.clone())?;
-    log.start(Position { pack: 0, offset: TARGET }, &[0; 32], 0);
-    log.make_room()?;
-    let (packs, pack_sum) = log.census(&[]);
-    let live = crate::head::Live::default();
-    let commit =
-        Commit { counter: 1, epoch: header.epoch, live, packs, pack_sum, previous: [0; 32], retired: Vec::new() };
-    let (id, body) = (log.batch_id(), commit.encode());
-    let at = log.append(Type::Commit, id, Encoding::Bytes, body.len(), &body)?;
-    log.sync()?;
-    HeadFile::create(&paths.head(), keys, Mark { counter: 1, id, at }, header.epoch)?;
-    disk::sync_dir(&paths.0)
-}
-
-/// Gives a finished vault its name. An empty folder of that name is replaced; any other is left alone.
-fn move_into_place(temporary: &Path, dir: &Path) -> Result<()> {
-    if let Err(error) = std::fs::rename(temporary, dir) {
-        return match error.kind() {
-            std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => {
-                Err(Error::Exists(dir.to_path_buf()))
-            }
-            _ => Err(Error::io("create the vault", dir)(error)),
-        };
-    }
-    match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => disk::sync_dir(parent),
-        _ => disk::sync_dir(Path::new(".")),
-    }
-}
-
-fn name_object(error: Error, id: &ObjectId) -> Error {
-    match error {
-        Error::Damaged(what) => Error::Damaged(format!("object {id}: {what}")),
-        other => other,
-    }
-}
-
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -556,4 +417,3 @@ const _: () = {
     const fn send<T: Send>() {}
     send::<Vault>();
 };
-

@@ -1,4 +1,5 @@
 //! A process that is killed loses nothing it acknowledged. The writer is this same test binary, started again.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
 
@@ -73,7 +74,9 @@ fn killed_writer_loses_nothing_it_acknowledged() {
         in_the_middle += u64::from(writing);
         acknowledged = verify(&open(&path), acknowledged, kill);
     }
-    println!("seed {seed}: {kills} kills, {in_the_middle} in the middle of a batch, {acknowledged} objects acknowledged");
+    println!(
+        "seed {seed}: {kills} kills, {in_the_middle} in the middle of a batch, {acknowledged} objects acknowledged"
+    );
     assert!(acknowledged > 0);
 }
 

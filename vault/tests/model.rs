@@ -1,4 +1,5 @@
 //! Random operations on a vault and on a map in memory must agree, whatever is closed, deleted or rebuilt in between.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
 
@@ -121,7 +122,12 @@ fn run(steps: &[Step]) {
 #[test]
 fn random_operations_agree_with_a_map() {
     let cases = count("VAULT_MODEL_CASES", 16);
-    let config = ProptestConfig { cases: cases as u32, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: cases as u32,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     println!("{cases} cases");
     proptest!(config, |(steps in proptest::collection::vec(step(), 1..40))| run(&steps));
 }

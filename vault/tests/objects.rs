@@ -1,4 +1,5 @@
 //! Objects go in and come out as they were: round trips, deduplication, replacing, removing, reopening, unlocking.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
 
@@ -20,7 +21,10 @@ fn object_of_any_length_comes_back_after_reopening() {
     let mut vault = open(&path);
     for (i, content) in contents.iter().enumerate() {
         let stored = vault.put("file", &format!("f{i}"), &mut content.as_slice()).unwrap();
-        assert_eq!((stored.bytes, stored.new_bytes, stored.duplicate), (content.len() as u64, content.len() as u64, false));
+        assert_eq!(
+            (stored.bytes, stored.new_bytes, stored.duplicate),
+            (content.len() as u64, content.len() as u64, false)
+        );
         assert_eq!(*vault.read(&stored.id).unwrap(), *content);
     }
     vault.commit().unwrap();
@@ -146,7 +150,9 @@ fn names_the_format_cannot_hold_are_refused() {
     let mut vault = open(&path);
     let long = |n: usize| "x".repeat(n);
     vault.put(&long(KIND_MAX), &long(NAME_MAX), &mut &b"fits"[..]).unwrap();
-    for (kind, name) in [(long(KIND_MAX + 1), long(1)), (long(1), long(NAME_MAX + 1)), (long(0), long(1)), (long(1), long(0))] {
+    for (kind, name) in
+        [(long(KIND_MAX + 1), long(1)), (long(1), long(NAME_MAX + 1)), (long(0), long(1)), (long(1), long(0))]
+    {
         assert!(matches!(vault.put(&kind, &name, &mut &b"x"[..]), Err(Error::Limit(_))));
     }
     vault.commit().unwrap();

@@ -1,4 +1,5 @@
 //! Altered, cut, swapped, replayed and missing files: refused or made anew, never believed.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
 
@@ -87,8 +88,7 @@ fn header_with_any_bit_flipped_and_a_right_checksum_does_not_open() {
         bad[bit / 8] ^= 1 << (bit % 8);
         write_header(&path, bad);
         let e = error(&path);
-        let refused =
-            matches!(e, Error::Damaged(_) | Error::Unsupported { .. } | Error::WrongKey | Error::Limit(_));
+        let refused = matches!(e, Error::Damaged(_) | Error::Unsupported { .. } | Error::WrongKey | Error::Limit(_));
         assert!(refused, "bit {bit}: {e}");
     }
 }
@@ -112,7 +112,8 @@ fn header_with_costs_out_of_bounds_is_refused_before_they_are_paid() {
     let (_dir, path) = empty_vault();
     let good = fs::read(path.join("header")).unwrap();
     // Memory, passes and lanes of the passphrase slot, which is the first.
-    let cases = [(68, 65_535u32), (68, 1 << 20 | 1), (68, u32::MAX), (72, 2), (72, 11), (72, u32::MAX), (76, 0), (76, 5)];
+    let cases =
+        [(68, 65_535u32), (68, 1 << 20 | 1), (68, u32::MAX), (72, 2), (72, 11), (72, u32::MAX), (76, 0), (76, 5)];
     for (offset, value) in cases {
         let mut bad = good.clone();
         bad[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
@@ -418,8 +419,7 @@ fn index_page_flipped_anywhere_is_found_and_made_anew() {
     let (_dir, path) = empty_vault();
     let mut vault = open(&path);
     let text = |i: usize| format!("text number {i}");
-    let ids: Vec<_> =
-        (0..300).map(|i| vault.put("t", &format!("{i}"), &mut text(i).as_bytes()).unwrap().id).collect();
+    let ids: Vec<_> = (0..300).map(|i| vault.put("t", &format!("{i}"), &mut text(i).as_bytes()).unwrap().id).collect();
     vault.commit().unwrap();
     drop(vault);
     let run = files(&path.join("index")).into_iter().find(|f| f.extension().is_some_and(|e| e == "run")).unwrap();
@@ -544,7 +544,8 @@ fn planted_plaintext_is_found_nowhere_on_disk() {
     let (dir, path) = empty_vault();
     let options = Options { state: Some(dir.path().join("state")), ..Options::default() };
     let mut random = Random(19);
-    let canaries: Vec<String> = (0..40).map(|_| format!("canary{:016x}{:016x}", random.next(), random.next())).collect();
+    let canaries: Vec<String> =
+        (0..40).map(|_| format!("canary{:016x}{:016x}", random.next(), random.next())).collect();
     let mut vault = Vault::open_with(&path, &recovery(), &options).unwrap();
     for canary in &canaries {
         let id = vault.put(canary, canary, &mut canary.as_bytes()).unwrap().id;

@@ -1,5 +1,5 @@
 //! What the tests of the vault share: folders, a template vault that is copied, seeded bytes.
-#![allow(dead_code)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
