@@ -1,8 +1,202 @@
-//! pending
-use crate::{error::Result, home::Home, network::Network, view};
-/// pending
-pub async fn export(_: &Home, _: &Network, _: &str, _: &std::path::Path) -> Result<view::Bundle> { Ok(view::Bundle { file: String::new(), bytes: 0 }) }
-/// pending
-pub async fn agreement(_: &Network, _: &provenance::chain::client::LicenseRecord, _: &Home) -> Result<String> { Ok(String::new()) }
-/// pending
-pub fn verify(_: &std::path::Path) -> Result<view::Verified> { Ok(view::Verified { valid: false, says: String::new(), checks: vec![] }) }
+//! Bundles: one file that shows a settled job to anybody, and its verification without vault or network.
+
+use std::path::Path;
+
+use provenance::bundle::{Argument, Bundle, ChainFacts, MAX_BUNDLE, Standing};
+use provenance::chain::B256;
+use provenance::chain::client::{JobRecord, LicenseRecord};
+use provenance::cid::{Cid, Codec};
+use provenance::manifest;
+use provenance::offer::SignedOffer;
+use provenance::receipt::SignedReceipt;
+use zk::keys::VerifyingKey;
+use zk::merkle::Tier;
+use zk::proof::Proof;
+use zk::provenance::Statement;
+
+use crate::error::{Error, Result};
+use crate::home::{Home, Kind};
+use crate::job::{delivery, see};
+use crate::network::Network;
+use crate::{ids, view};
+
+/// Writes the bundle of a settled job to `out`.
+///
+/// # Errors
+/// `Refused` before the job is settled, or where `out` exists; `Integrity` where something stored is not what the chain says.
+pub async fn export(home: &Home, network: &Network, job: &str, out: &Path) -> Result<view::Bundle> {
+    if out.exists() {
+        return Err(Error::refused(format!("{} is there already", out.display())).hint("Name another file with --out."));
+    }
+    let bytes = assemble(home, network, job).await?.to_bytes()?;
+    std::fs::write(out, &bytes)?;
+    Ok(view::Bundle { file: out.display().to_string(), bytes: bytes.len() as u64 })
+}
+
+/// The bundle of a settled job, from chain, content store and this vault's receipts.
+///
+/// # Errors
+/// Like [`export`].
+pub async fn assemble(home: &Home, network: &Network, job: &str) -> Result<Bundle> {
+    let seen = see(home, network, job).await?;
+    let record = &seen.record;
+    let (Some(commitment), Some(committed), Some(settled)) = (&record.commitment, record.committed, record.settled) else {
+        return Err(Error::refused("only a settled job has a bundle"));
+    };
+    let license = network.chain.license(record.details.license).await?;
+    let offer = offer_of(network, &license).await?;
+    let statement = crate::job::run::statement(network, &seen)?;
+    let (first_manifest, manifest) = manifests(network, record).await?;
+    let legal = network.content.get_raw(&offer.offer.terms.legal_cid())?;
+    let bundle = Bundle {
+        manifest,
+        first_manifest,
+        legal_text: String::from_utf8(legal).map_err(|_| Error::integrity("the terms' human text is no text"))?,
+        symbol: network.symbol().to_owned(),
+        odrl_offer: String::new(),
+        odrl_agreement: String::new(),
+        receipt: receipt(home, network, record).await?,
+        licensee: record.details.licensee,
+        license_nonce: network.chain.license_nonce(&license).await?,
+        job_nonce: network.chain.job_nonce(record).await?,
+        argument: Argument {
+            circuit: zk::provenance::CIRCUIT.to_owned(),
+            tier: manifest::Tier::from_id(record.details.tier)?,
+            statement: statement.inputs().map(|input| zk::field::to_bytes(&input)),
+            proof: network.chain.settling_proof(record).await?,
+        },
+        chain: ChainFacts {
+            chain_id: network.profile.chain_id,
+            datasets: network.profile.datasets,
+            licenses: network.profile.licenses,
+            escrow: network.profile.escrow,
+            key_hash: commitment.output.keyHash.0,
+            commit_block: committed.block,
+            commit_block_hash: network.chain.block_hash(committed.block).await?.0,
+            settle_tx: settled.place.tx.0,
+            settle_block: settled.place.block,
+            settle_block_hash: network.chain.block_hash(settled.place.block).await?.0,
+            settled: network.chain.settled_event(record).await?,
+        },
+        offer,
+    };
+    Ok(bundle.with_odrl())
+}
+
+/// The signed offer under which a license was bought: among its owner's announcements, the one with its digest.
+async fn offer_of(network: &Network, license: &LicenseRecord) -> Result<SignedOffer> {
+    for announced in network.chain.announcements(Some(license.terms.owner)).await? {
+        let cid = Cid::from_digest(Codec::Raw, announced.offer.0);
+        let offer = network.content.get_raw(&cid).ok().and_then(|bytes| SignedOffer::from_bytes(&bytes).ok());
+        if let Some(offer) = offer.filter(|offer| B256::from(offer.digest()) == license.terms.offer) {
+            return Ok(offer);
+        }
+    }
+    Err(Error::not_found("the offer of this license is not in the content store"))
+}
+
+/// The digest of the dataset's first manifest, and the bytes of the one that the job ran over.
+async fn manifests(network: &Network, record: &JobRecord) -> Result<([u8; 32], Vec<u8>)> {
+    let versions = network.chain.versions(record.details.dataset).await?;
+    let find = |number: u32| versions.iter().map(|(version, _)| version).find(|version| version.version == number);
+    let (Some(first), Some(used)) = (find(1), find(record.details.version)) else {
+        return Err(Error::integrity("the chain does not know the dataset's version that the job ran over"));
+    };
+    let cid = Cid::from_digest(Codec::Raw, used.manifest.0);
+    Ok((first.manifest.0, network.content.get_raw(&cid)?))
+}
+
+/// The receipt kept in this vault (with an acknowledgement, where one was given), or the one that was delivered.
+async fn receipt(home: &Home, network: &Network, record: &JobRecord) -> Result<SignedReceipt> {
+    let mut receipt = match home.find_bytes(Kind::Receipt, &ids::shown(record.id))? {
+        Some(bytes) => SignedReceipt::from_bytes(&bytes)?,
+        None => delivery::receipt(network, record).await?,
+    };
+    if let Some(given) = &record.acknowledged
+        && receipt.acknowledgement.is_none()
+    {
+        receipt.acknowledgement = given.signature.as_ref().try_into().ok();
+    }
+    Ok(receipt)
+}
+
+/// Checks the bundle in `file`. Needs no vault and no network; the verifying keys are those pinned in this program.
+///
+/// # Errors
+/// `NotFound` where there is no file; `Integrity` where it is no bundle. A bundle that does not hold is in the answer.
+pub fn verify(file: &Path) -> Result<view::Verified> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(|e| Error::not_found(format!("{}: {e}", file.display())))?;
+    opened.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut bytes)?;
+    verify_bytes(&bytes)
+}
+
+/// Checks a bundle's bytes, as [`verify`].
+///
+/// # Errors
+/// `Integrity` where they are no bundle.
+pub fn verify_bytes(bytes: &[u8]) -> Result<view::Verified> {
+    Ok(verified(&Bundle::from_bytes(bytes)?))
+}
+
+/// Every check of a bundle.
+pub fn verified(bundle: &Bundle) -> view::Verified {
+    let mut checks: Vec<view::Check> = bundle
+        .checks()
+        .into_iter()
+        .map(|check| view::Check {
+            name: check.name.to_owned(),
+            ok: check.ok,
+            standing: match check.standing {
+                Standing::Verified => "verified",
+                Standing::Asserted => "asserted",
+            }
+            .to_owned(),
+            detail: check.detail,
+        })
+        .collect();
+    let proof = check_proof(bundle);
+    checks.push(view::Check {
+        name: "proof".to_owned(),
+        ok: proof.is_ok(),
+        standing: "verified".to_owned(),
+        detail: match proof {
+            Ok(()) => "it shows the statement, under the key pinned in this program; forgeable: a development key".to_owned(),
+            Err(error) => error.message,
+        },
+    });
+    let valid = checks.iter().all(|check| check.ok);
+    let says = "bound: eight drawn rows of this output were committed, before they were drawn, against registered records";
+    view::Verified { valid, says: says.to_owned(), checks }
+}
+
+/// Verifies the proof for the statement, both as in the bundle, with this program's own key.
+///
+/// # Errors
+/// `Integrity` where it does not verify.
+pub fn check_proof(bundle: &Bundle) -> Result<()> {
+    let argument = &bundle.argument;
+    if argument.circuit != zk::provenance::CIRCUIT {
+        return Err(Error::integrity(format!("this program knows no circuit {:?}", argument.circuit)));
+    }
+    let tier = Tier::from_id(argument.tier.id()).ok_or_else(|| Error::integrity("the tier is unknown"))?;
+    let field = |position: usize| zk::field::from_bytes(&argument.statement[position]);
+    let count = argument.statement[1];
+    let small = count[..24].iter().all(|byte| *byte == 0);
+    let mut low = [0; 8];
+    low.copy_from_slice(&count[24..]);
+    if !small {
+        return Err(Error::integrity("the statement's record count is no small number"));
+    }
+    let statement = Statement {
+        root: field(0)?,
+        count: u64::from_be_bytes(low),
+        owner: field(2)?,
+        output_root: field(3)?,
+        context: field(4)?,
+        challenge: field(5)?,
+    };
+    let proof = Proof::from_words(&argument.proof)?;
+    Ok(zk::proof::verify(&VerifyingKey::pinned(tier)?, &statement, &proof)?)
+}

@@ -181,7 +181,7 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
     eprintln!("             {} new records", imported["records"]);
     let dataset = contributor.run(&["dataset", "create", "demo", "--source", "demo"])?;
     let published = contributor.run(&["dataset", "publish", "demo"])?;
-    let offer = contributor.run(&["offer", "create", "demo", "--preset", "embeddings", "--price", PRICE])?;
+    let offer = contributor.run(&["offer", "create", "demo", "--preset", "embeddings-non-commercial", "--price", PRICE])?;
     let offer_cid = text(&offer, "offer_cid")?;
 
     // The consumer: finds it, buys a license, asks for a run.
@@ -212,7 +212,7 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
     contributor.run(&["trail", "demo"])?;
 
     eprintln!("  tampering: every check must refuse what it just accepted");
-    let tampering = tamper::all(&bundle, &out, &network_home, &mut |name| {
+    let tampering = tamper::all(&bundle, &out, &mut |name| {
         let _ = writeln!(std::io::stderr(), "             refused: {name}");
     })?;
     Ok(view::Demo {

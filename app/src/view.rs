@@ -558,7 +558,9 @@ pub struct TrailEdge {
     pub kind: String,
     /// The transaction or receipt that says so.
     pub backed_by: String,
-    /// Whether that was verified.
+    /// How far it can be relied on: `recorded`, `signed`, or what is wrong.
+    pub standing: String,
+    /// Whether nothing is wrong with it.
     pub verified: bool,
 }
 
@@ -574,8 +576,8 @@ pub struct Trail {
 impl Display for Trail {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let label = |id: &str| self.nodes.iter().find(|n| n.id == id).map_or(id.to_owned(), |n| format!("{} {}", n.kind, n.label));
-        let rows = self.edges.iter().map(|e| vec![label(&e.from), e.kind.clone(), label(&e.to), e.backed_by.clone(), if e.verified { "verified".into() } else { "NOT VERIFIED".into() }]);
-        table(f, &["from", "what", "to", "backed by", ""], rows)
+        let rows = self.edges.iter().map(|e| vec![label(&e.from), e.kind.clone(), label(&e.to), e.backed_by.clone(), if e.verified { e.standing.clone() } else { e.standing.to_uppercase() }]);
+        table(f, &["from", "what", "to", "backed by", "standing"], rows)
     }
 }
 

@@ -103,7 +103,7 @@ fn silent_consumer_pays_the_owner() {
 #[test]
 fn rejected_and_declined_jobs_refund() {
     let market = Market::open();
-    let (license, job) = market.requested("diary", 10, &[]);
+    let (license, job) = market.requested("diary", 10, &["--max-runs", "2"]);
     market.run(&job);
     assert_eq!(market.consumer.run(&["job", "reject", &job])["state"], "refunded");
     market.contributor.fails(8, &["job", "settle", &job]);
@@ -141,7 +141,7 @@ fn record_in_an_active_dataset_is_not_deleted() {
 fn dry_runs_change_nothing() {
     let market = Market::open();
     let folder = market.folder.path().join("n");
-    notes(&folder, "n", 5);
+    notes(&folder, "n", 8);
     market.contributor.run(&["import", &folder.to_string_lossy(), "--source", "n"]);
     market.contributor.run(&["dataset", "create", "n", "--source", "n"]);
     let dry = market.contributor.run(&["dataset", "publish", "n", "--dry-run"]);

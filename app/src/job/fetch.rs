@@ -5,6 +5,7 @@ use std::path::Path;
 
 use provenance::chain::JobState;
 use provenance::exchange;
+use provenance::manifest::Manifest;
 use zk::merkle::Tier;
 
 use super::package::{Expected, Package};
@@ -13,7 +14,7 @@ use super::{Seen, Side, delivery, request, see};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{bundle, ids, offer, view};
+use crate::{bundle, ids, view};
 
 /// Fetches, opens, checks and writes the output of a settled job into `out`, and acknowledges it on-chain.
 ///
@@ -39,7 +40,7 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> R
     {
         network.chain.acknowledge(home.person.signer(), seen.record.id, signature).await?;
     }
-    let files = write(home, network, &seen, &package, job, out).await?;
+    let files = write(home, network, &package, job, out).await?;
     let state = see(home, network, job).await?.view(network, None)?.state;
     Ok(view::Fetched { job_id: ids::shown(seen.record.id), state, files, checks })
 }
@@ -59,7 +60,7 @@ fn expected(network: &Network, seen: &Seen) -> Result<Expected> {
 }
 
 /// Writes the files beside `out` first and moves them there together, so that a half-written output is never found.
-async fn write(home: &Home, network: &Network, seen: &Seen, package: &Package, job: &str, out: &Path) -> Result<Vec<String>> {
+async fn write(home: &Home, network: &Network, package: &Package, job: &str, out: &Path) -> Result<Vec<String>> {
     if out.exists() && fs::read_dir(out)?.next().is_some() {
         return Err(Error::refused(format!("{} is not empty", out.display())).hint("Name another folder with --out."));
     }
@@ -68,10 +69,10 @@ async fn write(home: &Home, network: &Network, seen: &Seen, package: &Package, j
     let put = |name: &str, bytes: &[u8]| fs::write(draft.path().join(name), bytes);
     put("rows.safetensors", &safetensors(package)?)?;
     put("rows.jsonl", rows(package)?.as_bytes())?;
-    let license = network.chain.license(seen.record.details.license).await?;
-    put("terms.jsonld", bundle::agreement(network, &license, home).await?.as_bytes())?;
-    bundle::export(home, network, job, &draft.path().join("job.bundle")).await?;
-    let manifest = offer::read_manifest(network, network.chain.dataset(seen.record.details.dataset).await?.manifest.0)?;
+    let bundle = bundle::assemble(home, network, job).await?;
+    put("terms.jsonld", bundle.odrl_agreement.as_bytes())?;
+    put("job.bundle", &bundle.to_bytes()?)?;
+    let manifest = Manifest::from_bytes(&bundle.manifest)?;
     put("README.md", readme(package, &manifest.name).as_bytes())?;
     let _ = fs::remove_dir(out);
     let draft = draft.keep();
@@ -81,10 +82,9 @@ async fn write(home: &Home, network: &Network, seen: &Seen, package: &Package, j
 }
 
 fn safetensors(package: &Package) -> Result<Vec<u8>> {
-    let shape = vec![package.count() as usize, package.dimension as usize];
-    let view = ::safetensors::tensor::TensorView::new(::safetensors::Dtype::F32, shape, &package.rows)
-        .map_err(|e| Error::integrity(format!("the rows are no tensor: {e}")))?;
-    ::safetensors::serialize([("embeddings", view)], None).map_err(|e| Error::failure(e.to_string()))
+    let rows = (0..package.count() as usize).map(|position| package.row(position).to_vec()).collect();
+    let output = compute::Output { rows, dimension: package.dimension as usize, dtype: compute::Dtype::F32 };
+    Ok(compute::output::to_safetensors(&output)?)
 }
 
 /// One line a row: its position, the leaf that it is bound to, and what its digest is made of.

@@ -1,5 +1,7 @@
 //! What a consumer gets, sealed: every row with its salt and its leaf, so that all of them can be checked.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use zk::merkle::{Tier, Tree};
 use zk::provenance::{output_leaf, row_digest};
@@ -86,6 +88,34 @@ impl Package {
             && package.rows.len() as u64 == count * u64::from(package.dimension) * 4
             && (1..=MAX_ROWS).contains(&count);
         if fits { Ok(package) } else { Err(Error::integrity("the package's rows, salts and leaves are not of one count")) }
+    }
+
+    /// The package again from the files that [`super::fetch`] wrote into `folder`.
+    ///
+    /// # Errors
+    /// `Integrity` where they are not such files; where they cannot be read.
+    pub fn from_files(folder: &Path) -> Result<Self> {
+        let tensors = std::fs::read(folder.join("rows.safetensors"))?;
+        let lines = std::fs::read_to_string(folder.join("rows.jsonl"))?;
+        let unreadable = |what: &str| Error::integrity(format!("{} has no {what}", folder.display()));
+        let output = compute::output::from_safetensors(&tensors)?;
+        let mut package = Package::new("", "", output.dimension as u32, &output.rows, &[], &[]);
+        for line in lines.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).map_err(|_| unreadable("JSON in a line"))?;
+            for (key, to) in [("leaf", &mut package.leaves), ("row_salt", &mut package.row_salts)] {
+                let word = line[key].as_str().and_then(|digits| hex::decode(digits).ok()).filter(|word| word.len() == 32);
+                to.extend(word.ok_or_else(|| unreadable(key))?);
+            }
+        }
+        Package::from_bytes(&package.to_bytes()?)
+    }
+
+    /// Drops the last row with its salt and leaf.
+    pub(crate) fn leave_out_last(&mut self) {
+        let count = self.count() as usize - 1;
+        self.rows.truncate(count * self.dimension as usize * 4);
+        self.row_salts.truncate(count * 32);
+        self.leaves.truncate(count * 32);
     }
 
     /// How many rows it has.
