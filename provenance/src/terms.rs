@@ -18,10 +18,10 @@ use crate::dagcbor::Fixed;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Longest license, in seconds: ten years of 366 days.
-pub const MAX_DURATION: u64 = 3660 * DAY;
-/// Longest time that either side can be given to act, in seconds.
-pub const MAX_WAIT: u64 = 90 * DAY;
+/// Longest license, in seconds: the contract's limit.
+pub const MAX_DURATION: u64 = 3650 * DAY;
+/// Longest time that either side can be given to act, in seconds: the contract's limit.
+pub const MAX_WAIT: u64 = 30 * DAY;
 /// Seconds in a day.
 pub const DAY: u64 = 86_400;
 /// Seconds in an hour.

@@ -150,6 +150,15 @@ fn terms_without_runs_or_time_are_refused() {
 }
 
 #[test]
+fn limits_are_those_of_the_contract() {
+    let contract = include_str!("../../../contracts/src/LicenseRegistry.sol");
+    for (name, seconds) in [("MAX_WAIT", MAX_WAIT), ("MAX_DURATION", MAX_DURATION)] {
+        let line = format!("uint64 public constant {name} = {} days;", seconds / DAY);
+        assert!(contract.contains(&line), "{line}");
+    }
+}
+
+#[test]
 fn terms_beyond_the_contracts_limits_are_refused() {
     not_offerable(|t| t.duration = MAX_DURATION + 1, "duration");
     not_offerable(|t| t.respond_within = MAX_WAIT + 1, "respond_within");
