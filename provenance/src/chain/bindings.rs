@@ -2,6 +2,7 @@
 //!
 //! One copy of each struct serves all contracts. A test compares every selector with the compiled contracts.
 #![allow(missing_docs)] // The documentation is the interfaces' NatSpec.
+#![allow(clippy::too_many_arguments)] // The contracts' functions have them.
 
 alloy::sol! {
     #[derive(Debug, PartialEq, Eq, Hash)]
@@ -311,4 +312,3 @@ alloy::sol! {
         function transfer(address to, uint256 value) external returns (bool);
     }
 }
-

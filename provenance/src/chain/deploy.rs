@@ -5,8 +5,8 @@ use alloy::providers::Provider;
 use alloy::sol_types::SolValue;
 use serde::Deserialize;
 
-use super::{Signer, keccak256};
 use super::client::{Currency, Endpoint, Link, Profile, code_hashes};
+use super::{Signer, keccak256};
 use crate::{Error, Result};
 
 const DATASET_REGISTRY: &str = include_str!("../../../contracts/abi/DatasetRegistry.json");

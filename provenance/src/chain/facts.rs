@@ -2,7 +2,7 @@
 //!
 //! A fact holds the block's header, the transaction's receipt and the trie nodes between them (Ethereum Yellow Paper,
 //! section 4.3). [`JobFacts::check`] needs no network: it shows that the events are in those blocks. Whether the blocks
-//! are the chain's is for [`confirm`] to ask a node, or for somebody who knows a block hash.
+//! are the chain's is for [`super::confirm`] to ask a node, or for somebody who knows a block hash.
 
 use alloy::consensus::{Header, ReceiptEnvelope};
 use alloy::eips::{BlockId, Decodable2718, Encodable2718};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bindings::JobEscrow::{JobCommitted, JobDrawn, JobRequested, JobSettled};
 use super::bindings::{Commitment, Job};
-use super::client::{Chain, Endpoint, JobRecord, Link, Place, transport_error};
+use super::client::{Chain, JobRecord, Link, Place, transport_error};
 use super::typed::Typed;
 use crate::{Error, Result, ids};
 
@@ -201,25 +201,6 @@ impl Chain {
     }
 }
 
-/// Asks a node whether the blocks that the facts rest on are in its chain. The facts themselves are checked first.
-///
-/// # Errors
-/// [`Error::Integrity`] when they are not; [`Error::WrongNetwork`] when it is another chain; [`Error::Network`].
-pub async fn confirm(endpoint: Endpoint, facts: &JobFacts) -> Result<SettledJob> {
-    let settled = facts.check()?;
-    let link = Link::open(endpoint).await?;
-    if link.chain_id() != facts.chain_id {
-        return Err(Error::WrongNetwork(format!("the node runs chain {}, the facts are of {}", link.chain_id(), facts.chain_id)));
-    }
-    for block in &settled.blocks {
-        let found = link.provider().get_block_by_number(block.number.into()).await.map_err(transport_error)?;
-        if found.map(|found| found.header.hash) != Some(block.hash) {
-            return Err(broken(&format!("block {}, which is not in the node's chain,", block.number)));
-        }
-    }
-    Ok(settled)
-}
-
 async fn log_fact(link: &Link, place: Place) -> Result<LogFact> {
     let unknown = || Error::Integrity(format!("the node does not give block {} whole", place.block));
     let provider = link.provider();
@@ -227,7 +208,8 @@ async fn log_fact(link: &Link, place: Place) -> Result<LogFact> {
     let receipts = provider.get_block_receipts(BlockId::from(place.block)).await.map_err(transport_error)?;
     let receipts = receipts.ok_or_else(unknown)?;
     let position = receipts.iter().position(|receipt| receipt.transaction_hash == place.tx).ok_or_else(unknown)?;
-    let log = receipts[position].logs().iter().position(|log| log.log_index == Some(place.index)).ok_or_else(unknown)?;
+    let log =
+        receipts[position].logs().iter().position(|log| log.log_index == Some(place.index)).ok_or_else(unknown)?;
     let encoded: Vec<Bytes> = receipts
         .into_iter()
         .map(|receipt| receipt.inner.map_logs(|log: RpcLog| log.inner).encoded_2718().into())

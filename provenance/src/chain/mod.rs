@@ -5,14 +5,13 @@
 
 pub mod bindings;
 pub mod client;
+pub mod confirm;
 pub mod deploy;
 pub mod devnet;
 pub mod facts;
 pub mod typed;
 
-pub use bindings::{
-    Commitment, Dataset, DatasetState, Job, JobState, License, LicenseState, Output, RefundReason,
-};
+pub use bindings::{Commitment, Dataset, DatasetState, Job, JobState, License, LicenseState, Output, RefundReason};
 
 pub use alloy::primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 pub use alloy::signers::local::PrivateKeySigner as Signer;

@@ -1,14 +1,13 @@
-//! Jobs: from request to settled, refunded or delivered.
+//! Jobs as the contracts hold them: what was agreed, what happened, what stands.
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::Filter;
 use alloy::sol_types::{SolEvent, SolValue};
 
-use super::{Chain, Event, Fact, Place, Sent, link, logged, mapping_slot};
+use super::{Chain, Event, Fact, Place, mapping_slot};
 use crate::chain::bindings::JobEscrow::{self, JobEscrowEvents as Logged};
 use crate::chain::bindings::{Commitment, Job, JobState, Output, RefundReason};
-use crate::chain::typed::SignatureBytes;
-use crate::chain::{Signer, keccak256, typed};
+use crate::chain::{keccak256, typed};
 use crate::{Error, Result, ids};
 
 /// Where `JobEscrow` keeps its jobs; a test on the compiled contract holds it in place.
@@ -191,27 +190,6 @@ impl Chain {
         U256::from_be_bytes(context.word())
     }
 
-    /// Licensee: requests one run and returns the job's id.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`] when the license does not allow it (`LicenseExpired`, `NoRunsLeft`, `LicenseEnded`,
-    /// `ActionNotLicensed`, …); [`Error::NotFound`]; [`Error::Network`].
-    pub async fn request(
-        &self,
-        signer: &Signer,
-        license: B256,
-        action: u16,
-        spec: B256,
-        nonce: U256,
-    ) -> Result<(B256, Sent)> {
-        let terms = self.license(license).await?.terms;
-        let dataset = self.dataset(terms.dataset).await?;
-        let call = JobEscrow::requestCall { license, terms, dataset, action, spec, nonce };
-        let receipt = self.tell(signer, self.profile().escrow, call).await?;
-        let event: JobEscrow::JobRequested = logged(&receipt, self.profile().escrow)?;
-        Ok((event.job, link::summary(&receipt)))
-    }
-
     /// The job, rebuilt from its events and checked against the hash the contract holds.
     ///
     /// # Errors
@@ -263,102 +241,12 @@ impl Chain {
         self.jobs(requested_filter(self.profile().escrow).topic2(licenses)).await
     }
 
-    /// Owner: refuses a requested job; the licensee is refunded.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
-    pub async fn decline(&self, signer: &Signer, job: B256) -> Result<Sent> {
-        let details = self.job(job).await?.details;
-        self.step(signer, JobEscrow::declineCall { job, details }).await
-    }
-
-    /// Owner: commits to the output, once.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`] after runBy or in another state; [`Error::NotFound`]; [`Error::Network`].
-    pub async fn commit(&self, signer: &Signer, job: B256, output: &Output) -> Result<Sent> {
-        let details = self.job(job).await?.details;
-        self.step(signer, JobEscrow::commitCall { job, details, output: output.clone() }).await
-    }
-
-    /// Anyone: fixes the challenge and returns it.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`] outside the draw's window; [`Error::NotFound`]; [`Error::Network`].
-    pub async fn draw(&self, signer: &Signer, job: B256) -> Result<(U256, Sent)> {
-        let (details, commitment) = self.committed_job(job).await?;
-        let call = JobEscrow::drawCall { job, details, commitment };
-        let receipt = self.tell(signer, self.profile().escrow, call).await?;
-        let event: JobEscrow::JobDrawn = logged(&receipt, self.profile().escrow)?;
-        Ok((event.challenge, link::summary(&receipt)))
-    }
-
-    /// Licensee, until acceptBy: refuses the sealed package and is refunded.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
-    pub async fn reject(&self, signer: &Signer, job: B256) -> Result<Sent> {
-        let (details, commitment) = self.committed_job(job).await?;
-        self.step(signer, JobEscrow::rejectCall { job, details, commitment }).await
-    }
-
-    /// Licensee, until acceptBy, after the draw: lets the owner settle at once.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
-    pub async fn accept(&self, signer: &Signer, job: B256) -> Result<Sent> {
-        let (details, commitment) = self.committed_job(job).await?;
-        self.step(signer, JobEscrow::acceptCall { job, details, commitment }).await
-    }
-
-    /// Anyone: pays the owner for a valid proof and publishes `k`.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`] with `ProofRefused`, `KeyMismatch` or a deadline; [`Error::NotFound`]; [`Error::Network`].
-    pub async fn settle(&self, signer: &Signer, job: B256, proof: &[[u8; 32]; 8], k: [u8; 32]) -> Result<Sent> {
-        let (details, commitment) = self.committed_job(job).await?;
-        let proof = proof.map(U256::from_be_bytes);
-        self.step(signer, JobEscrow::settleCall { job, details, commitment, proof, k: k.into() }).await
-    }
-
-    /// Anyone: refunds the licensee of a job that missed a deadline.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`] before the deadline; [`Error::NotFound`]; [`Error::Network`].
-    pub async fn refund(&self, signer: &Signer, job: B256) -> Result<Sent> {
-        let record = self.job(job).await?;
-        let commitment = record.commitment.unwrap_or_default();
-        self.step(signer, JobEscrow::refundCall { job, details: record.details, commitment }).await
-    }
-
-    /// Anyone who holds the licensee's signature over the receipt: marks a settled job as delivered.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`] when the signature is not the licensee's; [`Error::NotFound`]; [`Error::Network`].
-    pub async fn acknowledge(&self, signer: &Signer, job: B256, signature: &SignatureBytes) -> Result<Sent> {
-        let (details, commitment) = self.committed_job(job).await?;
-        let signature = signature.to_vec().into();
-        self.step(signer, JobEscrow::acknowledgeCall { job, details, commitment, signature }).await
-    }
-
     /// The head of a dataset: a hash chain over its settled jobs; zero before the first.
     ///
     /// # Errors
     /// [`Error::Network`].
     pub async fn head(&self, dataset: B256) -> Result<B256> {
         self.ask(self.profile().escrow, JobEscrow::headCall { dataset }).await
-    }
-
-    async fn step(&self, signer: &Signer, call: impl alloy::sol_types::SolCall) -> Result<Sent> {
-        Ok(link::summary(&self.tell(signer, self.profile().escrow, call).await?))
-    }
-
-    async fn committed_job(&self, job: B256) -> Result<(Job, Commitment)> {
-        let record = self.job(job).await?;
-        match record.commitment {
-            Some(commitment) => Ok((record.details, commitment)),
-            None => Err(Error::Refused(format!("job {job} is {:?}: nothing was committed for it", record.state))),
-        }
     }
 
     async fn jobs(&self, filter: Filter) -> Result<Vec<JobRecord>> {

@@ -189,7 +189,8 @@ impl Chain {
             let text = format!("the purchase of license {} does not match what the contract holds", event.license);
             return Err(Error::Integrity(text));
         }
-        let status = self.ask(self.profile().licenses, LicenseRegistry::statusOfCall { license: event.license }).await?;
+        let status =
+            self.ask(self.profile().licenses, LicenseRegistry::statusOfCall { license: event.license }).await?;
         Ok(LicenseRecord {
             id: event.license,
             terms: event.terms,

@@ -140,7 +140,10 @@ impl Link {
         let needed = self.provider.estimate_gas(request).block(BlockId::pending()).await.map_err(revert::error)?;
         let fees = self.provider.estimate_eip1559_fees().await.map_err(revert::error)?;
         if fees.max_fee_per_gas > FEE_CEILING {
-            return Err(Error::Refused(format!("the node asks for {} wei per gas, which is absurd", fees.max_fee_per_gas)));
+            return Err(Error::Refused(format!(
+                "the node asks for {} wei per gas, which is absurd",
+                fees.max_fee_per_gas
+            )));
         }
         Ok(TxEip1559 {
             chain_id: self.chain_id,
@@ -252,7 +255,9 @@ fn sign(signer: &Signer, transaction: TxEip1559) -> Result<TxEnvelope> {
 /// An error after a transaction left: it may still be included.
 fn sent(hash: B256, error: alloy::transports::TransportError) -> Error {
     match revert::error(error) {
-        Error::Network(message) => Error::Network(format!("{message}; transaction {hash} was sent and may be included")),
+        Error::Network(message) => {
+            Error::Network(format!("{message}; transaction {hash} was sent and may be included"))
+        }
         other => other,
     }
 }

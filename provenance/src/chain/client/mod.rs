@@ -10,6 +10,7 @@ mod profile;
 mod registry;
 mod revert;
 mod reward;
+mod steps;
 #[cfg(test)]
 mod tests;
 

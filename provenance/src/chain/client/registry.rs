@@ -113,7 +113,13 @@ impl Chain {
     /// [`Error::Network`].
     pub async fn versions(&self, id: B256) -> Result<Vec<(Dataset, Place)>> {
         let filter = Filter::new().address(self.profile().datasets).topic1(id);
-        Ok(self.find(filter).await?.into_iter().filter_map(dataset_of).map(|(_, dataset, place)| (dataset, place)).collect())
+        Ok(self
+            .find(filter)
+            .await?
+            .into_iter()
+            .filter_map(dataset_of)
+            .map(|(_, dataset, place)| (dataset, place))
+            .collect())
     }
 
     /// The ids of the datasets `owner` registered, oldest first.

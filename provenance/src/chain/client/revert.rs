@@ -115,10 +115,10 @@ fn escrow(error: &JobEscrowErrors) -> Words {
         ),
         E::NotLicensee(e) => (format!("only the licensee {} may do this", e.licensee), OTHER_WALLET),
         E::NotOwner(e) => (format!("only the dataset's owner {} may do this", e.owner), OTHER_WALLET),
-        E::ActionNotLicensed(e) => {
-            (format!("the license does not allow this action (asked {}, allowed {})", e.action, e.licensed),
-             "buy a license whose terms allow it")
-        }
+        E::ActionNotLicensed(e) => (
+            format!("the license does not allow this action (asked {}, allowed {})", e.action, e.licensed),
+            "buy a license whose terms allow it",
+        ),
         E::ActionNotOffered(e) => (
             format!("this network has no verifier for action {} on tier {}", e.action, e.tier),
             "choose another template or network",
@@ -169,7 +169,9 @@ fn license(error: &LicenseRegistryErrors) -> Words {
         E::SignatureRefused(e) => {
             (format!("the offer is not signed by the dataset's owner {}", e.signer), "do not trust this offer")
         }
-        E::CurrencyNotListed(_) => ("the price is in a token this network does not take".into(), "choose another offer"),
+        E::CurrencyNotListed(_) => {
+            ("the price is in a token this network does not take".into(), "choose another offer")
+        }
         E::TermOutOfRange(e) => {
             (format!("{} is {} and the limit is {}", e.term, e.value, e.limit), "offer other terms")
         }

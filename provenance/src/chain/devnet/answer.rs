@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use alloy::consensus::transaction::Recovered;
 use alloy::consensus::Transaction as _;
+use alloy::consensus::transaction::Recovered;
 use alloy::primitives::{Sealed, TxKind, U256};
 use alloy::rpc::types::{self, BlockTransactions, Log, TransactionReceipt};
 use serde_json::{Value, json};
@@ -20,12 +20,8 @@ pub(super) fn block(block: &Block, full: bool) -> Value {
     };
     let sealed = Sealed::new_unchecked(block.header.clone(), block.hash);
     let header = types::Header::from_consensus(sealed, Some(U256::ZERO), None);
-    let block: types::Block = types::Block {
-        header,
-        uncles: Vec::new(),
-        transactions,
-        withdrawals: Some(Default::default()),
-    };
+    let block: types::Block =
+        types::Block { header, uncles: Vec::new(), transactions, withdrawals: Some(Default::default()) };
     json!(block)
 }
 

@@ -3,10 +3,10 @@
 use alloy::consensus::{Header, Transaction as _, TxEnvelope};
 use alloy::primitives::{Address, Bytes, TxKind, U256};
 use alloy::rpc::types::TransactionRequest;
-use revm::context_interface::either::Either;
 use revm::context::result::{EVMError, ExecutionResult, InvalidTransaction, ResultAndState};
 use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::context_interface::either::Either;
 use revm::database_interface::WrapDatabaseRef;
 use revm::primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE;
 use revm::primitives::hardfork::SpecId;

@@ -44,8 +44,7 @@ pub(super) fn fund(ledger: &mut Ledger, account: Address) -> Result<Value, Failu
         value: U256::from(GIFT),
         ..TxEip1559::default()
     };
-    let signature = signer
-        .sign_hash_sync(&transfer.signature_hash())
-        .map_err(|error| Failure::server(error.to_string()))?;
+    let signature =
+        signer.sign_hash_sync(&transfer.signature_hash()).map_err(|error| Failure::server(error.to_string()))?;
     ledger.submit(TxEnvelope::from(transfer.into_signed(signature))).map(|hash| json!(hash))
 }

@@ -222,7 +222,9 @@ impl Replay {
             None => (B256::ZERO, B256::ZERO),
         };
         let header = &record.header;
-        if header.number != number || header.parent_hash != parent || header.state_root != commitment(state, &record.changes)
+        if header.number != number
+            || header.parent_hash != parent
+            || header.state_root != commitment(state, &record.changes)
         {
             return Err(Error::Integrity(format!("block {number} of the chain file does not follow the one before")));
         }
@@ -265,14 +267,7 @@ fn genesis(faucet: Address) -> Result<Record> {
     let mix_hash = random().map_err(|failure| Error::Io(std::io::Error::other(failure.message)))?;
     let mut header = begin(B256::ZERO, 0, now(), mix_hash);
     header.state_root = commitment(B256::ZERO, &changes);
-    Ok(Record {
-        header,
-        sender: Address::ZERO,
-        transactions: Vec::new(),
-        receipts: Vec::new(),
-        changes,
-        ahead: 0,
-    })
+    Ok(Record { header, sender: Address::ZERO, transactions: Vec::new(), receipts: Vec::new(), changes, ahead: 0 })
 }
 
 fn begin(parent_hash: B256, number: u64, timestamp: u64, mix_hash: B256) -> Header {

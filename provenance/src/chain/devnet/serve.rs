@@ -168,7 +168,8 @@ impl Usage {
     async fn idle_for(&self, limit: Option<Duration>) {
         let Some(limit) = limit else { return std::future::pending().await };
         loop {
-            let quiet = self.start.elapsed().saturating_sub(Duration::from_millis(self.last_millis.load(Ordering::SeqCst)));
+            let quiet =
+                self.start.elapsed().saturating_sub(Duration::from_millis(self.last_millis.load(Ordering::SeqCst)));
             if quiet >= limit && self.open.load(Ordering::SeqCst) == 0 {
                 return;
             }

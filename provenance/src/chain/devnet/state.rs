@@ -85,11 +85,7 @@ impl State {
 
     /// The value of one storage slot.
     pub(super) fn slot(&self, address: &Address, key: &U256) -> U256 {
-        self.accounts
-            .get(address)
-            .and_then(|account| account.slots.get(key))
-            .copied()
-            .unwrap_or_default()
+        self.accounts.get(address).and_then(|account| account.slots.get(key)).copied().unwrap_or_default()
     }
 
     /// Puts what the EVM reports into the form that is stored, in the order of addresses and keys.
@@ -112,10 +108,8 @@ impl State {
                 ..Change::funding(address, U256::ZERO)
             });
         }
-        let mut slots: Vec<Slot> = touched
-            .changed_storage_slots()
-            .map(|(key, slot)| Slot { key: *key, value: slot.present_value })
-            .collect();
+        let mut slots: Vec<Slot> =
+            touched.changed_storage_slots().map(|(key, slot)| Slot { key: *key, value: slot.present_value }).collect();
         slots.sort_by_key(|slot| slot.key);
         let info = &touched.info;
         let same = before.is_some_and(|account| {

@@ -29,7 +29,11 @@ pub(super) struct Anvil {
 impl Anvil {
     pub(super) fn start() -> Self {
         let path = binary();
-        assert!(path.exists(), "anvil is missing at {}: run `npm install` in contracts, or set USUFRUCT_ANVIL", path.display());
+        assert!(
+            path.exists(),
+            "anvil is missing at {}: run `npm install` in contracts, or set USUFRUCT_ANVIL",
+            path.display()
+        );
         let mut child = Command::new(&path)
             .args(["--host", "127.0.0.1", "--port", "0", "--chain-id", "181818", "--hardfork", "prague"])
             .stdout(Stdio::piped())
@@ -167,9 +171,15 @@ fn call_with_eight(callee: Address) -> Vec<u8> {
 
 /// Transactions that reach into the corners of the gas rules; the addresses follow from the sender's nonces.
 fn corners(sender: Address) -> Vec<TransactionRequest> {
-    let base = || TransactionRequest::default().with_gas_limit(300_000).with_max_fee_per_gas(20_000_000_000).with_max_priority_fee_per_gas(1);
+    let base = || {
+        TransactionRequest::default()
+            .with_gas_limit(300_000)
+            .with_max_fee_per_gas(20_000_000_000)
+            .with_max_priority_fee_per_gas(1)
+    };
     let create = |runtime: &[u8]| {
-        let mut code = vec![0x60, u8::try_from(runtime.len()).unwrap(), 0x80, 0x60, 0x0b, 0x60, 0x00, 0x39, 0x60, 0x00, 0xf3];
+        let mut code =
+            vec![0x60, u8::try_from(runtime.len()).unwrap(), 0x80, 0x60, 0x0b, 0x60, 0x00, 0x39, 0x60, 0x00, 0xf3];
         code.extend_from_slice(runtime);
         base().with_deploy_code(Bytes::from(code))
     };
@@ -229,7 +239,10 @@ async fn corners_of_the_gas_rules_are_the_same_on_both_nodes() {
     let folder = tempfile::tempdir().unwrap();
     let devnet = Devnet::open(folder.path()).unwrap();
     let signer = Signer::from_bytes(&B256::repeat_byte(0x5a)).unwrap();
-    let links = [super::Link::open(anvil.endpoint()).await.unwrap(), super::Link::open(Endpoint::Embedded(devnet)).await.unwrap()];
+    let links = [
+        super::Link::open(anvil.endpoint()).await.unwrap(),
+        super::Link::open(Endpoint::Embedded(devnet)).await.unwrap(),
+    ];
     for link in &links {
         link.fund(signer.address()).await.unwrap();
     }
@@ -241,7 +254,14 @@ async fn corners_of_the_gas_rules_are_the_same_on_both_nodes() {
             let receipt = pending.get_receipt().await.unwrap();
             let logs: Vec<_> = receipt.logs().iter().map(|log| log.inner.clone()).collect();
             let bloom = *receipt.inner.logs_bloom();
-            receipts.push((receipt.status(), receipt.gas_used, receipt.contract_address, logs, bloom, receipt.transaction_type()));
+            receipts.push((
+                receipt.status(),
+                receipt.gas_used,
+                receipt.contract_address,
+                logs,
+                bloom,
+                receipt.transaction_type(),
+            ));
         }
         assert_eq!(receipts[0], receipts[1], "transaction {nonce}");
     }

@@ -5,8 +5,10 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use super::Endpoint;
 use super::anvil::Anvil;
 use super::world::{K, World, embedded, on};
+use crate::bundle::{ChainFacts, LoggedEvent};
+use crate::chain::confirm;
 use crate::chain::devnet::Devnet;
-use crate::chain::facts::{JobFacts, LogFact, confirm};
+use crate::chain::facts::{JobFacts, LogFact};
 use crate::{Error, Result};
 
 async fn settled(world: &World) -> JobFacts {
@@ -31,7 +33,7 @@ async fn facts_of_a_settled_job_are_checked_without_a_network() {
     assert_eq!(Some(&told.commitment), record.commitment.as_ref());
     assert_eq!((told.k, told.head), (B256::from(K), record.settled.unwrap().head));
     assert_eq!(told.blocks[3].number, record.settled.unwrap().place.block);
-    assert_eq!(confirm(endpoint, &facts).await.unwrap(), told);
+    assert_eq!(confirm::facts(endpoint, &facts).await.unwrap(), told);
     let text = serde_json::to_string(&facts).unwrap();
     assert_eq!(serde_json::from_str::<JobFacts>(&text).unwrap(), facts);
     let packed = serde_ipld_dagcbor::to_vec(&facts).unwrap();
@@ -43,7 +45,7 @@ async fn facts_of_a_settled_job_are_checked_without_a_network() {
 async fn facts_from_anvil_are_proved_too() {
     let anvil = Anvil::start();
     let facts = settled(&on(anvil.endpoint()).await).await;
-    confirm(anvil.endpoint(), &facts).await.unwrap();
+    confirm::facts(anvil.endpoint(), &facts).await.unwrap();
 }
 
 #[tokio::test]
@@ -70,7 +72,10 @@ async fn altered_facts_are_refused() {
         refused(LogFact { receipt: flipped(&fact.receipt, at), ..fact.clone() }.check());
         refused(LogFact { nodes: vec![flipped(&fact.nodes[0], at)], ..fact.clone() }.check());
         // Another header is another block: it fits nothing, or nobody knows its hash.
-        let header = JobFacts { committed: LogFact { header: flipped(&good.committed.header, at), ..good.committed.clone() }, ..good.clone() };
+        let header = JobFacts {
+            committed: LogFact { header: flipped(&good.committed.header, at), ..good.committed.clone() },
+            ..good.clone()
+        };
         refused(header.check());
     }
     let other = |change: &dyn Fn(&mut JobFacts)| {
@@ -118,7 +123,79 @@ async fn blocks_of_another_chain_are_not_confirmed() {
     let facts = settled(&embedded().await).await;
     let folder = tempfile::tempdir().unwrap();
     let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
-    refused(confirm(endpoint.clone(), &facts).await);
+    refused(confirm::facts(endpoint.clone(), &facts).await);
     let elsewhere = JobFacts { chain_id: 1, ..facts };
-    assert!(matches!(confirm(endpoint, &elsewhere).await, Err(Error::WrongNetwork(_))));
+    assert!(matches!(confirm::facts(endpoint, &elsewhere).await, Err(Error::WrongNetwork(_))));
+}
+
+/// What a bundle says about this job.
+async fn said(world: &World, job: B256) -> ChainFacts {
+    let record = world.chain.job(job).await.unwrap();
+    let (committed, settled) = (record.committed.unwrap(), record.settled.unwrap());
+    let profile = world.chain.profile();
+    ChainFacts {
+        chain_id: profile.chain_id,
+        datasets: profile.datasets,
+        licenses: profile.licenses,
+        escrow: profile.escrow,
+        key_hash: record.commitment.as_ref().unwrap().output.keyHash.0,
+        commit_block: committed.block,
+        commit_block_hash: world.chain.block_hash(committed.block).await.unwrap().0,
+        settle_tx: settled.place.tx.0,
+        settle_block: settled.place.block,
+        settle_block_hash: world.chain.block_hash(settled.place.block).await.unwrap().0,
+        settled: world.chain.settled_event(&record).await.unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn what_a_bundle_says_is_confirmed_or_denied() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
+    let world = on(endpoint.clone()).await;
+    let job = world.accepted().await;
+    world.settle(job).await.unwrap();
+    let good = said(&world, job).await;
+    confirm::bundle(endpoint.clone(), &good).await.unwrap();
+    let other = |change: &dyn Fn(&mut ChainFacts)| {
+        let mut facts = good.clone();
+        change(&mut facts);
+        facts
+    };
+    for facts in [
+        other(&|facts| facts.commit_block_hash[0] ^= 1),
+        other(&|facts| facts.commit_block += 1),
+        other(&|facts| facts.settle_block_hash[0] ^= 1),
+        other(&|facts| facts.settle_block += 1_000_000),
+        other(&|facts| facts.settle_tx[0] ^= 1),
+        other(&|facts| facts.escrow = facts.licenses),
+        other(&|facts| facts.settled.topics[1][0] ^= 1),
+        other(&|facts| facts.settled.data[31] ^= 1),
+        other(&|facts| facts.settled = LoggedEvent { topics: Vec::new(), data: Vec::new() }),
+    ] {
+        refused(confirm::bundle(endpoint.clone(), &facts).await);
+    }
+    let elsewhere = other(&|facts| facts.chain_id = 1);
+    assert!(matches!(confirm::bundle(endpoint, &elsewhere).await, Err(Error::WrongNetwork(_))));
+}
+
+#[tokio::test]
+async fn proof_and_nonces_are_read_back_from_the_transactions() {
+    let world = embedded().await;
+    let job = world.accepted().await;
+    let before = world.chain.job(job).await.unwrap();
+    assert!(matches!(world.chain.settling_proof(&before).await, Err(Error::Refused(_))));
+    assert!(matches!(world.chain.settled_event(&before).await, Err(Error::Refused(_))));
+    let proof = super::trapdoor::proof(&world.chain, world.inputs(job).await).await;
+    world.chain.settle(&world.owner, job, &proof, K).await.unwrap();
+    let record = world.chain.job(job).await.unwrap();
+    assert_eq!(world.chain.settling_proof(&record).await.unwrap(), proof);
+    assert_eq!(world.chain.job_nonce(&record).await.unwrap(), Some(U256::from(1)));
+    let license = world.chain.license(record.details.license).await.unwrap();
+    assert_eq!(world.chain.license_nonce(&license).await.unwrap(), Some(U256::from(9)));
+    assert_eq!(world.chain.settled_event(&record).await.unwrap().topics[1], job.0);
+    let mut other = record.clone();
+    other.id = B256::ZERO;
+    refused(world.chain.settling_proof(&other).await);
+    refused(world.chain.settled_event(&other).await);
 }

@@ -240,7 +240,9 @@ async fn nothing_there_is_a_network_error() {
 #[tokio::test]
 async fn server_that_speaks_no_json_is_not_believed() {
     let profile = embedded().await.chain.profile().clone();
-    for answer in ["HTTP/1.1 500 no\r\ncontent-length: 2\r\n\r\nno", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{]", ""] {
+    for answer in
+        ["HTTP/1.1 500 no\r\ncontent-length: 2\r\n\r\nno", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{]", ""]
+    {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {

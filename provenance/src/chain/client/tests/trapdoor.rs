@@ -71,7 +71,8 @@ pub(super) fn key() -> KeyWords {
 pub(super) async fn proof(chain: &Chain, inputs: [U256; 6]) -> [[u8; 32]; 8] {
     let times = |a: U256, b: u64| a.mul_mod(U256::from(b), ORDER);
     let minus = |a: U256, b: U256| a.add_mod(ORDER - b, ORDER);
-    let x = inputs.iter().zip(&IC[1..]).fold(U256::from(IC[0]), |sum, (input, ic)| sum.add_mod(times(*input, *ic), ORDER));
+    let x =
+        inputs.iter().zip(&IC[1..]).fold(U256::from(IC[0]), |sum, (input, ic)| sum.add_mod(times(*input, *ic), ORDER));
     let rest = minus(minus(U256::from(A * B), U256::from(ALPHA * BETA)), times(x, GAMMA));
     let inverse = U256::from(DELTA).inv_mod(ORDER).unwrap();
     let (a, c) = (point(chain, U256::from(A)).await, point(chain, rest.mul_mod(inverse, ORDER)).await);

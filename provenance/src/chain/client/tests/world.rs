@@ -40,8 +40,7 @@ pub(super) async fn embedded() -> World {
 pub(super) async fn on(endpoint: Endpoint) -> World {
     let profile = deploy("test", "http://127.0.0.1:1", endpoint.clone(), &[trapdoor::key(); 3]).await.unwrap();
     let chain = Chain::open(endpoint, profile).await.unwrap();
-    let world =
-        World { chain, owner: signer(0xa1), licensee: signer(0xb2), stranger: signer(0xc3), _folder: None };
+    let world = World { chain, owner: signer(0xa1), licensee: signer(0xb2), stranger: signer(0xc3), _folder: None };
     for who in [&world.owner, &world.licensee, &world.stranger] {
         world.chain.fund(who.address()).await.unwrap();
     }

@@ -1,0 +1,217 @@
+//! What is on disk survives: restarts, torn writes, kill -9; and damage is refused.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use alloy::network::TransactionBuilder;
+use alloy::primitives::{Address, B256, U256};
+use alloy::providers::Provider;
+use alloy::rpc::client::RpcClient;
+use alloy::rpc::types::TransactionRequest;
+
+use super::{Devnet, NOTEBOOK, busy_chain, deploy, funded, note, signer};
+use crate::Error;
+
+/// Everything a client can see of a chain, for comparing two openings of it.
+async fn portrait(devnet: &Devnet) -> Vec<String> {
+    let client = RpcClient::new(devnet.clone(), true);
+    let mut seen = Vec::new();
+    let head: alloy::primitives::U64 = client.request_noparams("eth_blockNumber").await.unwrap();
+    for number in 0..=head.to::<u64>() {
+        let number = alloy::primitives::U64::from(number);
+        for (method, params) in [
+            ("eth_getBlockByNumber", serde_json::json!([number, true])),
+            ("eth_getBlockReceipts", serde_json::json!([number])),
+        ] {
+            seen.push(client.request::<_, serde_json::Value>(method, params).await.unwrap().to_string());
+        }
+    }
+    for who in [signer(1).address(), signer(2).address(), Address::ZERO] {
+        seen.push(client.request::<_, serde_json::Value>("eth_getBalance", (who,)).await.unwrap().to_string());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn chain_reopened_is_the_same_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = busy_chain(folder.path()).await;
+    let before = portrait(&devnet).await;
+    drop(devnet);
+    let devnet = Devnet::open(folder.path()).unwrap();
+    assert_eq!(portrait(&devnet).await, before);
+    let provider = funded(&devnet, &signer(1)).await;
+    let request = TransactionRequest::default().with_to(Address::ZERO).with_value(U256::from(5));
+    assert!(provider.send_transaction(request).await.unwrap().get_receipt().await.unwrap().status());
+}
+
+#[tokio::test]
+async fn torn_tail_of_every_length_is_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = busy_chain(folder.path()).await;
+    let before = portrait(&devnet).await;
+    drop(devnet);
+    let path = folder.path().join("blocks");
+    let whole = std::fs::read(&path).unwrap();
+    let devnet = Devnet::open(folder.path()).unwrap();
+    let client = RpcClient::new(devnet.clone(), true);
+    let _: String = client.request_noparams("evm_mine").await.unwrap();
+    drop((client, devnet));
+    let longer = std::fs::read(&path).unwrap();
+    for cut in (1..longer.len() - whole.len()).step_by(23) {
+        std::fs::write(&path, &longer[..longer.len() - cut]).unwrap();
+        let devnet = Devnet::open(folder.path()).unwrap();
+        assert_eq!(portrait(&devnet).await, before, "{cut} bytes missing");
+        drop(devnet);
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "{cut} bytes missing");
+    }
+}
+
+#[tokio::test]
+async fn tail_of_zeros_or_noise_is_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(busy_chain(folder.path()).await);
+    let path = folder.path().join("blocks");
+    let whole = std::fs::read(&path).unwrap();
+    let mut short = vec![0x40, 0, 0, 0];
+    short.extend_from_slice(&[0xab; 40]);
+    for tail in [vec![0; 5], vec![0; 700], short] {
+        std::fs::write(&path, [whole.as_slice(), &tail].concat()).unwrap();
+        drop(Devnet::open(folder.path()).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+}
+
+#[tokio::test]
+async fn damage_before_the_tail_is_refused_and_nothing_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(busy_chain(folder.path()).await);
+    let path = folder.path().join("blocks");
+    let whole = std::fs::read(&path).unwrap();
+    for at in [0, 9, 16, 17, 18, 20, 40, 200, whole.len() / 2] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x40;
+        std::fs::write(&path, &damaged).unwrap();
+        let error = Devnet::open(folder.path()).unwrap_err();
+        assert!(matches!(error, Error::Integrity(_)), "byte {at}: {error}");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "byte {at}");
+    }
+}
+
+#[tokio::test]
+async fn blocks_of_another_chain_do_not_follow() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(busy_chain(one.path()).await);
+    drop(busy_chain(two.path()).await);
+    let genesis = |bytes: &[u8]| 16 + 12 + u32::from_le_bytes(bytes[16..20].try_into().unwrap()) as usize;
+    let (first, second) =
+        (std::fs::read(one.path().join("blocks")).unwrap(), std::fs::read(two.path().join("blocks")).unwrap());
+    let spliced = [&first[..genesis(&first)], &second[genesis(&second)..]].concat();
+    std::fs::write(one.path().join("blocks"), spliced).unwrap();
+    assert!(matches!(Devnet::open(one.path()), Err(Error::Integrity(_))));
+}
+
+#[tokio::test]
+async fn thousand_blocks_reopen_quickly() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = Devnet::open(folder.path()).unwrap();
+    let provider = funded(&devnet, &signer(1)).await;
+    let notebook = deploy(&provider, &NOTEBOOK).await;
+    for word in 0..1000 {
+        let request = note(notebook, word).with_gas_limit(100_000).with_nonce(word + 1);
+        let _ = provider.send_transaction(request).await.unwrap();
+    }
+    drop((provider, devnet));
+    let start = Instant::now();
+    let devnet = Devnet::open(folder.path()).unwrap();
+    let took = start.elapsed();
+    assert!(devnet.ledger.lock().unwrap().head().header.number > 1000);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn second_holder_of_a_chain_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Devnet::open(folder.path()).unwrap();
+    assert!(matches!(Devnet::open(folder.path()), Err(Error::Busy(_))));
+    drop(first);
+    Devnet::open(folder.path()).unwrap();
+}
+
+/// The folder a child process writes blocks into until it is killed.
+const CRASH_FOLDER: &str = "USUFRUCT_TEST_CRASH_FOLDER";
+
+/// Not a test by itself: the process that the next test kills.
+#[tokio::test]
+async fn child_that_is_killed() {
+    let Some(folder) = std::env::var_os(CRASH_FOLDER) else { return };
+    let devnet = Devnet::open(Path::new(&folder)).unwrap();
+    let provider = funded(&devnet, &signer(1)).await;
+    let notebook = deploy(&provider, &NOTEBOOK).await;
+    for word in 1.. {
+        let hash = *provider.send_transaction(note(notebook, word)).await.unwrap().tx_hash();
+        // Acknowledged: from here on it must be there.
+        println!("\nacknowledged {hash}");
+    }
+}
+
+#[tokio::test]
+async fn chain_survives_kill_9_with_every_acknowledged_transaction() {
+    for round in 0..3u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "chain::devnet::tests::disk::child_that_is_killed", "--nocapture"])
+            .env(CRASH_FOLDER, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = child.stdout.take().unwrap();
+        std::thread::sleep(Duration::from_millis(900 + 137 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut text = String::new();
+        output.read_to_string(&mut text).unwrap();
+        let acknowledged: Vec<B256> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("acknowledged "))
+            .filter_map(|hash| hash.parse().ok())
+            .collect();
+        assert!(acknowledged.len() > 3, "the child did nothing: {text}");
+        let devnet = Devnet::open(folder.path()).unwrap();
+        let ledger = devnet.ledger.lock().unwrap();
+        for hash in &acknowledged {
+            let receipt = ledger.block_of(hash).and_then(|block| block.included.as_ref()).unwrap();
+            assert!(receipt.receipt.is_success());
+        }
+    }
+}
+
+#[test]
+fn lock_of_a_killed_holder_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Devnet::open(folder.path()).unwrap());
+    assert!(folder.path().join("lock").exists());
+    Devnet::open(folder.path()).unwrap();
+}
+
+#[test]
+fn journal_appends_after_the_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = Devnet::open(folder.path()).unwrap();
+    devnet.ledger.lock().unwrap().mine().unwrap();
+    drop(devnet);
+    let path = folder.path().join("blocks");
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
+    file.write_all(&[9; 7]).unwrap();
+    drop(file);
+    for _ in 0..2 {
+        let devnet = Devnet::open(folder.path()).unwrap();
+        devnet.ledger.lock().unwrap().mine().unwrap();
+    }
+    let devnet = Devnet::open(folder.path()).unwrap();
+    assert_eq!(devnet.ledger.lock().unwrap().head().header.number, 3);
+}
