@@ -88,7 +88,7 @@ impl Home {
                 .hint("Choose another folder with --home, or use the vault that is there."));
         }
         let mut vault =
-            Vault::create_with(&folder(dir), &Secret::from(passphrase), phrase.entropy(), KdfCost::default(), &options(dir))?;
+            Vault::create_with(&folder(dir), &Secret::from(passphrase), phrase.entropy(), KdfCost::FLOOR, &options(dir))?;
         let mut kept = Zeroizing::new(vec![language_code(phrase.language())]);
         kept.extend(phrase.entropy());
         vault.put(Kind::Phrase.word(), PHRASE, &mut kept.as_slice())?;

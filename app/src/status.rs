@@ -70,7 +70,7 @@ pub fn repair(home: &mut Home) -> Result<view::VaultChecked> {
 /// # Errors
 /// When the vault cannot be written; then the old one stays.
 pub fn passwd(home: &mut Home, secret: &str) -> Result<view::VaultStatus> {
-    home.vault.change_passphrase(&Secret::from(secret), KdfCost::default())?;
+    home.vault.change_passphrase(&Secret::from(secret), KdfCost::FLOOR)?;
     vault(home)
 }
 

@@ -2,6 +2,7 @@
 //! between them, and the rules of this codebase.
 
 pub mod market;
+pub mod stage;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,60 @@
+//! The same loop on another EVM node: anvil, from the contracts' npm packages.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tests::{program, root, text};
+
+struct Anvil(Child);
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A fresh anvil and where it answers.
+fn anvil() -> (Anvil, String) {
+    let path = root().join("contracts/node_modules/.bin/anvil");
+    assert!(path.exists(), "{} is missing; `make setup` installs it", path.display());
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port").port();
+    let child = Command::new(path).args(["--port", &port.to_string(), "--silent"]).stdout(Stdio::null()).spawn().expect("anvil");
+    let anvil = Anvil(child);
+    let started = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(30), "anvil did not start");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    (anvil, format!("http://127.0.0.1:{port}"))
+}
+
+#[test]
+fn loop_runs_whole_on_anvil() {
+    let (_anvil, url) = anvil();
+    let data = tempfile::tempdir().expect("a folder");
+    tests::market::notes(data.path(), "anvil", 40);
+    let output = Command::new(program("usufruct"))
+        .args(["demo", "--json", "--network", "anvil", "--device", "cpu", "--data"])
+        .arg(data.path())
+        .env("USUFRUCT_RPC", url)
+        .output()
+        .expect("it starts");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(output.status.code(), Some(0), "{answer:#}");
+    assert_eq!(answer["records"], 40);
+    assert_eq!(text(&answer, "reward"), "2.5 USU");
+    assert_eq!(answer["bundle_valid"], true);
+}
+
+#[test]
+fn unreachable_network_ends_with_its_own_code() {
+    let output = Command::new(program("usufruct"))
+        .args(["demo", "--json", "--network", "anvil"])
+        .env("USUFRUCT_RPC", "http://127.0.0.1:9")
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+}
