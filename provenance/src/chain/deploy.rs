@@ -39,6 +39,7 @@ pub async fn deploy(name: &str, url: &str, endpoint: Endpoint, keys: &[KeyWords;
         development: true,
         currencies: Vec::new(),
         confirmations: 0,
+        unpredictable_hash: false,
     };
     deploy_as(endpoint, &signer, &plan).await
 }
@@ -58,6 +59,8 @@ pub struct Deployment {
     pub currencies: Vec<Currency>,
     /// Blocks that must follow a transaction's before it counts.
     pub confirmations: u64,
+    /// Whether nobody can choose or foresee a block's hash there.
+    pub unpredictable_hash: bool,
 }
 
 /// Deploys the contracts, each from the account of `signer`, and returns the network's profile.
@@ -104,6 +107,7 @@ pub async fn deploy_as(endpoint: Endpoint, signer: &Signer, plan: &Deployment) -
         first_block,
         confirmations: plan.confirmations,
         development: plan.development,
+        unpredictable_hash: plan.unpredictable_hash,
     })
 }
 

@@ -33,6 +33,7 @@ pub(in crate::chain) use self::link::Link;
 pub(in crate::chain) use self::revert::error as transport_error;
 
 use super::Signer;
+use super::bindings::ProvenanceVerifier;
 use crate::{Error, Result};
 
 /// The code hashes of some contracts, by address.
@@ -70,6 +71,9 @@ impl Chain {
         }
         let chain = Self { link, profile };
         chain.check_code().await?;
+        if !chain.profile.development {
+            chain.check_production().await?;
+        }
         Ok(chain)
     }
 
@@ -122,6 +126,25 @@ impl Chain {
                 return Err(Error::WrongNetwork(format!(
                     "the contract at {address} on {} is missing or is not the one that was deployed",
                     profile.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where money is real, the challenge must not be foreseeable and the keys must not be the public ones.
+    async fn check_production(&self) -> Result<()> {
+        let profile = &self.profile;
+        if !profile.unpredictable_hash {
+            return Err(Error::Refused(format!(
+                "block hashes on {} can be foreseen: it is for trying things out only",
+                profile.name
+            )));
+        }
+        for verifier in profile.verifiers {
+            if self.ask(verifier, ProvenanceVerifier::insecureDevelopmentKeyCall {}).await? {
+                return Err(Error::Refused(format!(
+                    "the verifier at {verifier} has a key that anyone can forge proofs for"
                 )));
             }
         }

@@ -32,6 +32,10 @@ pub struct Profile {
     pub confirmations: u64,
     /// The network is for trying things out: its money is worth nothing and its proofs can be forged.
     pub development: bool,
+    /// Nobody can choose or foresee a block's hash. The challenge is drawn from it, so without this a network is for
+    /// trying things out only.
+    #[serde(default)]
+    pub unpredictable_hash: bool,
 }
 
 /// A token that prices can be in.

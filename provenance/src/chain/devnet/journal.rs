@@ -105,6 +105,15 @@ impl Journal {
     }
 }
 
+#[cfg(test)]
+impl Journal {
+    /// A journal on a disk that takes nothing.
+    pub(super) fn on_a_full_disk() -> Self {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        Self { file, length: 0, broken: false }
+    }
+}
+
 fn frame(record: &Record) -> Vec<u8> {
     let body = alloy_rlp::encode(record);
     let mut bytes = Vec::with_capacity(body.len() + RECORD_HEADER as usize);

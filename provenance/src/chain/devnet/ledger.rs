@@ -51,7 +51,7 @@ pub(super) struct Ledger {
     by_block: HashMap<B256, u64>,
     by_transaction: HashMap<B256, u64>,
     state: State,
-    journal: Journal,
+    pub(super) journal: Journal,
     /// Seconds the chain's clock runs ahead of the machine's.
     ahead: i64,
     /// The time the next block was told to carry.

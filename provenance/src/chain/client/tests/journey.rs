@@ -238,6 +238,31 @@ async fn transactions_of_one_account_sent_together_all_arrive() {
 }
 
 #[tokio::test]
+async fn step_runs_again_after_the_network_was_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = Devnet::open(folder.path()).unwrap();
+    let world = super::world::on(Endpoint::Embedded(devnet.clone())).await;
+    let dataset = world.dataset().await;
+    let purchase = world.signed(&world.owner, world.offer(dataset));
+    let server = Server::bind(devnet.clone(), ServerOptions::default()).await.unwrap();
+    let profile = super::Profile { url: server.url(), ..world.chain.profile().clone() };
+    let port = profile.url.rsplit(':').next().unwrap().parse().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server.run(async move { stopped.await.unwrap() }));
+    let chain = Chain::connect(profile).await.unwrap();
+    chain.head_block().await.unwrap();
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    let down = chain.buy(&world.licensee, &purchase).await.unwrap_err();
+    assert!(matches!(down, crate::Error::Network(_)), "{down}");
+    let server = Server::bind(devnet, ServerOptions { port, idle: None }).await.unwrap();
+    let serving = tokio::spawn(server.run(std::future::pending()));
+    let (license, _) = chain.buy(&world.licensee, &purchase).await.unwrap();
+    assert_eq!(chain.license(license).await.unwrap().runs_left, 2);
+    serving.abort();
+}
+
+#[tokio::test]
 async fn contracts_are_found_again_over_http_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let devnet = Devnet::open(folder.path()).unwrap();

@@ -295,3 +295,42 @@ async fn faulty_verifying_keys_are_not_deployed() {
         assert_eq!(name(deploy("faulty", "", endpoint.clone(), &[good, key, good]).await), "KeyRefused");
     }
 }
+
+#[tokio::test]
+async fn production_with_foreseeable_hashes_or_public_keys_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
+    let good = super::world::on(endpoint.clone()).await.chain.profile().clone();
+    let foreseeable = super::Profile { development: false, ..good.clone() };
+    let public_keys = super::Profile { development: false, unpredictable_hash: true, ..good };
+    for (profile, word) in [(foreseeable, "foreseen"), (public_keys, "forge")] {
+        let error = Chain::open(endpoint.clone(), profile).await.unwrap_err();
+        assert!(matches!(&error, Error::Refused(text) if text.contains(word)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn node_that_is_not_for_trying_things_out_gets_no_development_keys() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for mut stream in listener.incoming().flatten() {
+            let mut buffer = [0; 4096];
+            let count = stream.read(&mut buffer).unwrap_or(0);
+            let asked = String::from_utf8_lossy(&buffer[..count]).into_owned();
+            let result = if asked.contains("web3_clientVersion") { "Geth/v1.15" } else { "0x1" };
+            let id = asked
+                .rsplit("\"id\":")
+                .next()
+                .and_then(|rest| rest.split([',', '}']).next())
+                .unwrap_or("0")
+                .to_string();
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{result}"}}"#);
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + &body).as_bytes());
+        }
+    });
+    let refused = deploy("mainnet", &url, Endpoint::Http(url.clone()), &[trapdoor::key(); 3]).await;
+    assert!(matches!(&refused, Err(Error::Refused(text)) if text.contains("Geth")), "{refused:?}");
+}
