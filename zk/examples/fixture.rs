@@ -34,11 +34,7 @@ fn write(folder: &Path) {
     for tier in Tier::ALL {
         let started = Instant::now();
         let key = keys::development(tier).unwrap();
-        eprintln!(
-            "{}: key in {:.1} s",
-            tier.name(),
-            started.elapsed().as_secs_f32()
-        );
+        eprintln!("{}: key in {:.1} s", tier.name(), started.elapsed().as_secs_f32());
         let verifying = key.verifying_key();
         let stored = key.to_bytes().unwrap();
         pins += &format!(
@@ -52,12 +48,7 @@ fn write(folder: &Path) {
         fs::write(file("vk"), verifying.to_bytes()).unwrap();
         let started = Instant::now();
         fs::write(file("json"), json(&key)).unwrap();
-        eprintln!(
-            "{}: proof in {:.1} s, key {} bytes",
-            tier.name(),
-            started.elapsed().as_secs_f32(),
-            stored.len()
-        );
+        eprintln!("{}: proof in {:.1} s, key {} bytes", tier.name(), started.elapsed().as_secs_f32(), stored.len());
     }
     fs::write(folder.join("provenance-1.txt"), pins).unwrap();
 }
@@ -83,9 +74,6 @@ fn json(key: &ProvingKey) -> String {
 }
 
 fn list(words: &[[u8; 32]]) -> String {
-    let words: Vec<_> = words
-        .iter()
-        .map(|word| format!("\n    \"0x{}\"", hex::encode(word)))
-        .collect();
+    let words: Vec<_> = words.iter().map(|word| format!("\n    \"0x{}\"", hex::encode(word))).collect();
     format!("[{}\n  ]", words.join(","))
 }

@@ -7,9 +7,7 @@ pub type Result<T> = core::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A 32-byte word is not below the modulus of the field it should be in.
-    #[error(
-        "{what} is not below the field's modulus: every number has one encoding, take it from its source again"
-    )]
+    #[error("{what} is not below the field's modulus: every number has one encoding, take it from its source again")]
     NotCanonical {
         /// Which number.
         what: &'static str,

@@ -75,10 +75,7 @@ mod tests {
     #[test]
     fn bytes_at_or_above_the_modulus_are_refused() {
         for offset in [0, 1, 2, 1 << 40] {
-            assert!(matches!(
-                from_bytes(&modulus_plus(offset)),
-                Err(Error::NotCanonical { .. })
-            ));
+            assert!(matches!(from_bytes(&modulus_plus(offset)), Err(Error::NotCanonical { .. })));
         }
         assert!(from_bytes(&[0xff; 32]).is_err());
     }

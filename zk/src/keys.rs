@@ -37,13 +37,8 @@ impl Pin {
                 .map(str::split_whitespace)
                 .find_map(|mut line| (line.next() == Some(tier.name())).then_some(line))?;
             let constraints = fields.next()?.parse().ok()?;
-            let mut digest =
-                || -> Option<[u8; 32]> { hex::decode(fields.next()?).ok()?.try_into().ok() };
-            Some(Self {
-                constraints,
-                verifying_key: digest()?,
-                proving_key: digest()?,
-            })
+            let mut digest = || -> Option<[u8; 32]> { hex::decode(fields.next()?).ok()?.try_into().ok() };
+            Some(Self { constraints, verifying_key: digest()?, proving_key: digest()? })
         };
         parse().ok_or_else(|| refused(format!("no pin for the tier {}", tier.name())))
     }

@@ -40,10 +40,7 @@ impl Tier {
     /// [`Error::Count`] for none, or more than the largest tier holds.
     pub fn for_count(count: u64) -> Result<Self> {
         let fits = |tier: &Self| (1..=tier.capacity()).contains(&count);
-        Self::ALL.into_iter().find(fits).ok_or(Error::Count {
-            count,
-            capacity: Self::Large.capacity(),
-        })
+        Self::ALL.into_iter().find(fits).ok_or(Error::Count { count, capacity: Self::Large.capacity() })
     }
 
     /// The tier with this number, as contracts name it.
@@ -105,20 +102,12 @@ impl Tree {
     ///
     /// # Errors
     /// [`Error::Count`] when there are no leaves or more than the tier holds.
-    pub fn build(
-        tier: Tier,
-        leaves: Vec<Field>,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Self> {
+    pub fn build(tier: Tier, leaves: Vec<Field>, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
         Self::of_depth(tier.depth(), leaves, progress)
     }
 
     /// As [`Tree::build`], for any depth.
-    pub(crate) fn of_depth(
-        depth: usize,
-        leaves: Vec<Field>,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Self> {
+    pub(crate) fn of_depth(depth: usize, leaves: Vec<Field>, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
         let (count, capacity) = (leaves.len() as u64, capacity(depth));
         if !(1..=capacity).contains(&count) {
             return Err(Error::Count { count, capacity });
@@ -131,11 +120,7 @@ impl Tree {
             let below = &levels[levels.len() - 1];
             let mut level = Vec::with_capacity(below.len().div_ceil(ARITY));
             for batch in below.chunks(BATCH * ARITY) {
-                level.par_extend(
-                    batch
-                        .par_chunks(ARITY)
-                        .map(|children| node(&padded(children, *padding))),
-                );
+                level.par_extend(batch.par_chunks(ARITY).map(|children| node(&padded(children, *padding))));
                 done += batch.len().div_ceil(ARITY) as u64;
                 progress(done, total);
             }
@@ -178,11 +163,7 @@ impl Tree {
         for (level, padding) in self.levels[..self.depth()].iter().zip(&self.empty) {
             let first = place / ARITY * ARITY;
             let own = place - first;
-            let at = |i: usize| {
-                *level
-                    .get(first + i + usize::from(i >= own))
-                    .unwrap_or(padding)
-            };
+            let at = |i: usize| *level.get(first + i + usize::from(i >= own)).unwrap_or(padding);
             siblings.push(core::array::from_fn(at));
             place /= ARITY;
         }
@@ -191,11 +172,7 @@ impl Tree {
 
     fn place(&self, position: u64) -> Result<usize> {
         let capacity = capacity(self.depth());
-        if position < capacity {
-            Ok(position as usize)
-        } else {
-            Err(Error::Position { position, capacity })
-        }
+        if position < capacity { Ok(position as usize) } else { Err(Error::Position { position, capacity }) }
     }
 }
 
@@ -220,11 +197,7 @@ impl Opening {
 }
 
 /// `siblings` with `current` put in at place `own`.
-pub(crate) fn children(
-    siblings: &[Field; ARITY - 1],
-    own: usize,
-    current: Field,
-) -> [Field; ARITY] {
+pub(crate) fn children(siblings: &[Field; ARITY - 1], own: usize, current: Field) -> [Field; ARITY] {
     core::array::from_fn(|i| match i.cmp(&own) {
         core::cmp::Ordering::Less => siblings[i],
         core::cmp::Ordering::Equal => current,
@@ -242,18 +215,13 @@ fn padded(children: &[Field], padding: Field) -> [Field; ARITY] {
 
 /// Roots of empty subtrees of heights 0 to `depth`.
 fn empty_roots(depth: usize) -> Vec<Field> {
-    core::iter::successors(Some(empty_leaf()), |below| Some(node(&[*below; ARITY])))
-        .take(depth + 1)
-        .collect()
+    core::iter::successors(Some(empty_leaf()), |below| Some(node(&[*below; ARITY]))).take(depth + 1).collect()
 }
 
 /// Nodes above `leaves` that are not roots of empty subtrees.
 fn node_count(leaves: usize, depth: usize) -> u64 {
     let level = |width: &usize| Some(width.div_ceil(ARITY));
-    core::iter::successors(level(&leaves), level)
-        .take(depth)
-        .map(|width| width as u64)
-        .sum()
+    core::iter::successors(level(&leaves), level).take(depth).map(|width| width as u64).sum()
 }
 
 #[cfg(test)]

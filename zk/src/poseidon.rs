@@ -61,12 +61,7 @@ impl Tag {
 /// assert_ne!(hash(Tag::Node, &[empty; 8]), empty);
 /// ```
 pub fn hash<const N: usize>(tag: Tag, inputs: &[Field; N]) -> Field {
-    const {
-        assert!(
-            N <= MAX_INPUTS,
-            "no published parameters for so many inputs"
-        )
-    }
+    const { assert!(N <= MAX_INPUTS, "no published parameters for so many inputs") }
     let mut words = [Field::ZERO; MAX_INPUTS + 1];
     words[0] = tag.element();
     words[1..=N].copy_from_slice(inputs);

@@ -30,11 +30,8 @@ pub struct Proof {
 impl Proof {
     /// The words that `settle` takes: `A.x, A.y, B.x.c1, B.x.c0, B.y.c1, B.y.c0, C.x, C.y`.
     pub fn to_words(&self) -> [Word; PROOF_WORDS] {
-        let ([a0, a1], [b0, b1, b2, b3], [c0, c1]) = (
-            solidity::g1(&self.a),
-            solidity::g2(&self.b),
-            solidity::g1(&self.c),
-        );
+        let ([a0, a1], [b0, b1, b2, b3], [c0, c1]) =
+            (solidity::g1(&self.a), solidity::g2(&self.b), solidity::g1(&self.c));
         [a0, a1, b0, b1, b2, b3, c0, c1]
     }
 
@@ -64,10 +61,7 @@ pub fn prove(key: &ProvingKey, statement: &Statement, witness: &Witness) -> Resu
     let shape = key.tier().into();
     witness.check(shape, statement)?;
     let constraints = key.constraints()?;
-    let mut assignment = solve(Circuit {
-        shape,
-        values: Some((statement, witness)),
-    })?;
+    let mut assignment = solve(Circuit { shape, values: Some((statement, witness)) })?;
     let made = Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
         key.inner(),
         random()?,
@@ -79,11 +73,7 @@ pub fn prove(key: &ProvingKey, statement: &Statement, witness: &Witness) -> Resu
     );
     assignment.zeroize();
     let made = made?;
-    let proof = Proof {
-        a: made.a,
-        b: made.b,
-        c: made.c,
-    };
+    let proof = Proof { a: made.a, b: made.b, c: made.c };
     verify(key.verifying_key(), statement, &proof)?;
     Ok(proof)
 }
@@ -93,11 +83,7 @@ pub fn prove(key: &ProvingKey, statement: &Statement, witness: &Witness) -> Resu
 /// # Errors
 /// [`Error::NotProven`] when it does not hold.
 pub fn verify(key: &VerifyingKey, statement: &Statement, proof: &Proof) -> Result<()> {
-    let proof = ark_groth16::Proof {
-        a: proof.a,
-        b: proof.b,
-        c: proof.c,
-    };
+    let proof = ark_groth16::Proof { a: proof.a, b: proof.b, c: proof.c };
     let holds = Groth16::<Bn254>::verify_proof(key.prepared(), &proof, &statement.inputs())?;
     if holds { Ok(()) } else { Err(Error::NotProven) }
 }
@@ -105,14 +91,9 @@ pub fn verify(key: &VerifyingKey, statement: &Statement, proof: &Proof) -> Resul
 /// The value of every wire: the constant, the public inputs, then the private ones.
 fn solve(circuit: Circuit<'_>) -> Result<Vec<Field>> {
     let cs = ConstraintSystem::new_ref();
-    cs.set_mode(SynthesisMode::Prove {
-        construct_matrices: false,
-        generate_lc_assignments: false,
-    });
+    cs.set_mode(SynthesisMode::Prove { construct_matrices: false, generate_lc_assignments: false });
     circuit.generate_constraints(cs.clone())?;
-    let mut system = cs
-        .into_inner()
-        .ok_or(ark_relations::gr1cs::SynthesisError::MissingCS)?;
+    let mut system = cs.into_inner().ok_or(ark_relations::gr1cs::SynthesisError::MissingCS)?;
     let mut assignment = core::mem::take(&mut system.assignments.instance_assignment);
     assignment.extend_from_slice(&system.assignments.witness_assignment);
     system.assignments.witness_assignment.zeroize();

@@ -77,10 +77,7 @@ pub(crate) struct Shape {
 
 impl From<Tier> for Shape {
     fn from(tier: Tier) -> Self {
-        Self {
-            depth: tier.depth(),
-            draws: DRAWS,
-        }
+        Self { depth: tier.depth(), draws: DRAWS }
     }
 }
 

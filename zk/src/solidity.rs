@@ -19,29 +19,20 @@ pub fn key_words(key: &VerifyingKey) -> [Word; KEY_WORDS] {
     let key = key.inner();
     let mut words = [[0; 32]; KEY_WORDS];
     let points = [g2(&key.beta_g2), g2(&key.gamma_g2), g2(&key.delta_g2)];
-    let all = g1(&key.alpha_g1)
-        .into_iter()
-        .chain(points.into_iter().flatten())
-        .chain(key.gamma_abc_g1.iter().flat_map(g1));
-    words
-        .iter_mut()
-        .zip(all)
-        .for_each(|(word, value)| *word = value);
+    let all =
+        g1(&key.alpha_g1).into_iter().chain(points.into_iter().flatten()).chain(key.gamma_abc_g1.iter().flat_map(g1));
+    words.iter_mut().zip(all).for_each(|(word, value)| *word = value);
     words
 }
 
 /// `x, y`; a point at infinity is two zero words.
 pub(crate) fn g1(point: &G1Affine) -> [Word; 2] {
-    point
-        .xy()
-        .map_or([[0; 32]; 2], |(x, y)| [word(&x), word(&y)])
+    point.xy().map_or([[0; 32]; 2], |(x, y)| [word(&x), word(&y)])
 }
 
 /// `x.c1, x.c0, y.c1, y.c0`; a point at infinity is four zero words.
 pub(crate) fn g2(point: &G2Affine) -> [Word; 4] {
-    point.xy().map_or([[0; 32]; 4], |(x, y)| {
-        [word(&x.c1), word(&x.c0), word(&y.c1), word(&y.c0)]
-    })
+    point.xy().map_or([[0; 32]; 4], |(x, y)| [word(&x.c1), word(&x.c0), word(&y.c1), word(&y.c0)])
 }
 
 /// The point of G1 that two words name.
@@ -53,11 +44,7 @@ pub(crate) fn read_g1([x, y]: &[Word; 2]) -> Result<G1Affine, &'static str> {
     if point.x == Fq::from(0u64) && point.y == Fq::from(0u64) {
         return Err(INFINITY);
     }
-    if point.is_on_curve() {
-        Ok(point)
-    } else {
-        Err(OFF_CURVE)
-    }
+    if point.is_on_curve() { Ok(point) } else { Err(OFF_CURVE) }
 }
 
 /// The point of G2 that four words name.
@@ -74,11 +61,7 @@ pub(crate) fn read_g2([x1, x0, y1, y0]: &[Word; 4]) -> Result<G2Affine, &'static
     if !point.is_on_curve() {
         return Err(OFF_CURVE);
     }
-    if point.is_in_correct_subgroup_assuming_on_curve() {
-        Ok(point)
-    } else {
-        Err("a point is outside its subgroup")
-    }
+    if point.is_in_correct_subgroup_assuming_on_curve() { Ok(point) } else { Err("a point is outside its subgroup") }
 }
 
 const INFINITY: &str = "a point is at infinity";

@@ -20,27 +20,15 @@ impl Wires {
     /// The wires as solved.
     pub fn of(cs: &ConstraintSystemRef<Field>) -> Self {
         cs.finalize();
-        let values = [
-            cs.instance_assignment().unwrap(),
-            cs.witness_assignment().unwrap(),
-        ]
-        .concat();
-        let matrices = cs
-            .to_matrices()
-            .unwrap()
-            .remove(R1CS_PREDICATE_LABEL)
-            .unwrap();
+        let values = [cs.instance_assignment().unwrap(), cs.witness_assignment().unwrap()].concat();
+        let matrices = cs.to_matrices().unwrap().remove(R1CS_PREDICATE_LABEL).unwrap();
         let mut rows = vec![Vec::new(); values.len()];
         for matrix in &matrices {
             for (number, row) in matrix.iter().enumerate() {
                 row.iter().for_each(|(_, wire)| rows[*wire].push(number));
             }
         }
-        Self {
-            values,
-            matrices,
-            rows,
-        }
+        Self { values, matrices, rows }
     }
 
     /// Whether every constraint holds.
@@ -58,10 +46,7 @@ impl Wires {
 
     fn row_holds(&self, row: usize) -> bool {
         let [a, b, c] = [0, 1, 2].map(|matrix: usize| {
-            self.matrices[matrix][row]
-                .iter()
-                .map(|(factor, wire)| *factor * self.values[*wire])
-                .sum::<Field>()
+            self.matrices[matrix][row].iter().map(|(factor, wire)| *factor * self.values[*wire]).sum::<Field>()
         });
         a * b == c
     }

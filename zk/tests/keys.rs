@@ -71,9 +71,7 @@ fn gamma_opposite_to_delta_is_refused() {
 /// `q − number`.
 fn negated(word: &[u8]) -> Vec<u8> {
     use ark_ff::{BigInteger, PrimeField};
-    (-ark_bn254::Fq::from_be_bytes_mod_order(word))
-        .into_bigint()
-        .to_bytes_be()
+    (-ark_bn254::Fq::from_be_bytes_mod_order(word)).into_bigint().to_bytes_be()
 }
 
 #[test]

@@ -47,10 +47,7 @@ fn fixture_words(tier: Tier) -> Vec<Word> {
         Tier::Medium => include_str!("../pinned/provenance-1-medium.json"),
         Tier::Large => include_str!("../pinned/provenance-1-large.json"),
     };
-    text.split("\"0x")
-        .skip(1)
-        .map(|rest| hex::decode(&rest[..64]).unwrap().try_into().unwrap())
-        .collect()
+    text.split("\"0x").skip(1).map(|rest| hex::decode(&rest[..64]).unwrap().try_into().unwrap()).collect()
 }
 
 fn fixture(tier: Tier) -> (Statement, Proof) {
@@ -58,27 +55,13 @@ fn fixture(tier: Tier) -> (Statement, Proof) {
     let input = |place: usize| zk::field::from_bytes(&words[28 + place]).unwrap();
     let count = u64::from_be_bytes(words[29][24..].try_into().unwrap());
     let [root, owner, output_root, context, challenge] = [0, 2, 3, 4, 5].map(input);
-    let statement = Statement {
-        root,
-        count,
-        owner,
-        output_root,
-        context,
-        challenge,
-    };
-    (
-        statement,
-        Proof::from_words(words[34..].try_into().unwrap()).unwrap(),
-    )
+    let statement = Statement { root, count, owner, output_root, context, challenge };
+    (statement, Proof::from_words(words[34..].try_into().unwrap()).unwrap())
 }
 
 #[test]
 fn every_tier_makes_its_pinned_key_and_proves() {
-    for (tier, count) in [
-        (Tier::Small, 300),
-        (Tier::Medium, 1000),
-        (Tier::Large, 2000),
-    ] {
+    for (tier, count) in [(Tier::Small, 300), (Tier::Medium, 1000), (Tier::Large, 2000)] {
         let (key, pin) = (key(tier), Pin::of(tier).unwrap());
         assert_eq!(key.verifying_key(), &pinned(tier));
         assert_eq!(key.verifying_key().digest(), pin.verifying_key);
@@ -105,10 +88,7 @@ fn stored_proof_of_another_tier_is_refused() {
     for tier in Tier::ALL {
         for other in Tier::ALL.into_iter().filter(|other| *other != tier) {
             let (statement, proof) = fixture(other);
-            assert!(matches!(
-                verify(&pinned(tier), &statement, &proof),
-                Err(Error::NotProven)
-            ));
+            assert!(matches!(verify(&pinned(tier), &statement, &proof), Err(Error::NotProven)));
         }
     }
 }
@@ -133,28 +113,16 @@ fn two_proofs_of_one_witness_differ() {
 fn changed_statements_are_refused() {
     let (statement, _, proof) = honest();
     verify(&pinned(Tier::Small), statement, proof).unwrap();
-    let fields: [fn(&mut Statement) -> &mut Field; 5] = [
-        |s| &mut s.root,
-        |s| &mut s.owner,
-        |s| &mut s.output_root,
-        |s| &mut s.context,
-        |s| &mut s.challenge,
-    ];
+    let fields: [fn(&mut Statement) -> &mut Field; 5] =
+        [|s| &mut s.root, |s| &mut s.owner, |s| &mut s.output_root, |s| &mut s.context, |s| &mut s.challenge];
     let refused = |changed: Statement| {
         assert_ne!(&changed, statement);
-        assert!(matches!(
-            verify(&pinned(Tier::Small), &changed, proof),
-            Err(Error::NotProven)
-        ));
+        assert!(matches!(verify(&pinned(Tier::Small), &changed, proof), Err(Error::NotProven)));
     };
     for field in fields {
         let honest = *field(&mut statement.clone());
         let edges = [0u64, 1, 1 << 60].map(Field::from);
-        for value in
-            edges
-                .into_iter()
-                .chain([honest + Field::from(1u64), -honest, -Field::from(1u64)])
-        {
+        for value in edges.into_iter().chain([honest + Field::from(1u64), -honest, -Field::from(1u64)]) {
             let mut changed = *statement;
             *field(&mut changed) = value;
             refused(changed);
@@ -169,10 +137,7 @@ fn changed_statements_are_refused() {
         }
     }
     for count in [0, 1, 99, 101, 512, 513, u64::MAX] {
-        refused(Statement {
-            count,
-            ..*statement
-        });
+        refused(Statement { count, ..*statement });
     }
 }
 
@@ -181,9 +146,7 @@ fn changed_proof_words_are_refused() {
     let (statement, _, proof) = honest();
     let key = pinned(Tier::Small);
     let words = proof.to_words();
-    let accepted = |words: &[Word; 8]| {
-        Proof::from_words(words).is_ok_and(|p| verify(&key, statement, &p).is_ok())
-    };
+    let accepted = |words: &[Word; 8]| Proof::from_words(words).is_ok_and(|p| verify(&key, statement, &p).is_ok());
     assert!(accepted(&words));
     for place in 0..8 {
         for bit in [0, 1, 7, 100, 200, 253, 255] {
@@ -212,8 +175,7 @@ fn changed_proof_words_are_refused() {
 
 /// `number + q`, `q` the base field's modulus, in 32 bytes.
 fn aliased(word: &Word) -> Word {
-    let q =
-        hex::decode("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47").unwrap();
+    let q = hex::decode("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47").unwrap();
     let mut carry = 0;
     let mut sum = [0; 32];
     for i in (0..32).rev() {
@@ -230,10 +192,7 @@ fn aliased_coordinates_are_refused() {
     for place in 0..8 {
         let mut changed = words;
         changed[place] = aliased(&words[place]);
-        assert!(
-            matches!(Proof::from_words(&changed), Err(Error::Malformed { .. })),
-            "word {place}"
-        );
+        assert!(matches!(Proof::from_words(&changed), Err(Error::Malformed { .. })), "word {place}");
     }
 }
 
@@ -243,9 +202,7 @@ fn points_at_infinity_are_refused() {
     for part in [0..2, 2..6, 6..8] {
         let mut changed = words;
         changed[part].fill([0; 32]);
-        assert!(
-            matches!(Proof::from_words(&changed), Err(Error::Malformed { reason }) if reason.contains("infinity"))
-        );
+        assert!(matches!(Proof::from_words(&changed), Err(Error::Malformed { reason }) if reason.contains("infinity")));
     }
 }
 
@@ -255,49 +212,27 @@ fn points_outside_the_subgroup_are_refused() {
     use ark_ff::{BigInteger, PrimeField};
 
     // Nearly every point of the twisted curve is outside the subgroup of order r.
-    let point = (1u64..)
-        .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::from(x), false))
-        .unwrap();
+    let point = (1u64..).find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::from(x), false)).unwrap();
     assert!(point.is_on_curve() && !point.is_in_correct_subgroup_assuming_on_curve());
-    let word =
-        |coordinate: Fq| -> Word { coordinate.into_bigint().to_bytes_be().try_into().unwrap() };
+    let word = |coordinate: Fq| -> Word { coordinate.into_bigint().to_bytes_be().try_into().unwrap() };
     let mut words = honest().2.to_words();
     words[2..6].copy_from_slice(&[point.x.c1, point.x.c0, point.y.c1, point.y.c0].map(word));
-    assert!(
-        matches!(Proof::from_words(&words), Err(Error::Malformed { reason }) if reason.contains("subgroup"))
-    );
+    assert!(matches!(Proof::from_words(&words), Err(Error::Malformed { reason }) if reason.contains("subgroup")));
 }
 
 #[test]
 fn witness_of_another_owner_is_not_proved() {
     let (statement, witness, _) = honest();
     let owner = OwnerSecret::new(&[1; 32], &[7; 31]).unwrap();
-    refused(
-        statement,
-        &Witness {
-            owner,
-            ..witness.clone()
-        },
-        "owner",
-    );
+    refused(statement, &Witness { owner, ..witness.clone() }, "owner");
 }
 
 #[test]
 fn witness_for_another_challenge_is_not_proved() {
     let (statement, witness, _) = honest();
     let challenge = context("another");
-    assert_ne!(
-        positions(challenge, 100),
-        positions(statement.challenge, 100)
-    );
-    refused(
-        &Statement {
-            challenge,
-            ..*statement
-        },
-        witness,
-        "record",
-    );
+    assert_ne!(positions(challenge, 100), positions(statement.challenge, 100));
+    refused(&Statement { challenge, ..*statement }, witness, "record");
 }
 
 #[test]
@@ -331,14 +266,7 @@ fn witness_of_the_wrong_size_is_not_proved() {
 fn counts_outside_the_tier_are_not_proved() {
     let (statement, witness, _) = honest();
     for count in [0, 513, u64::MAX] {
-        let refused = prove(
-            small(),
-            &Statement {
-                count,
-                ..*statement
-            },
-            witness,
-        );
+        let refused = prove(small(), &Statement { count, ..*statement }, witness);
         assert!(matches!(refused, Err(Error::Count { capacity: 512, .. })));
     }
 }
@@ -347,15 +275,8 @@ fn counts_outside_the_tier_are_not_proved() {
 fn more_records_than_the_tree_holds_are_not_proved() {
     let sample = Sample::new(Tier::Small, 3);
     let (statement, mut witness) = sample.job("few");
-    let statement = Statement {
-        count: 512,
-        ..statement
-    };
-    for (drawn, position) in witness
-        .drawn
-        .iter_mut()
-        .zip(positions(statement.challenge, 512))
-    {
+    let statement = Statement { count: 512, ..statement };
+    for (drawn, position) in witness.drawn.iter_mut().zip(positions(statement.challenge, 512)) {
         drawn.record = sample.records.opening(position).unwrap();
         drawn.output = sample.outputs.opening(position).unwrap();
     }
@@ -367,9 +288,7 @@ fn more_records_than_the_tree_holds_are_not_proved() {
 fn output_rows_bound_to_other_records_are_not_proved() {
     let mut sample = Sample::new(Tier::Small, 100);
     let rows = sample.row_digests.iter().enumerate();
-    let shifted = rows
-        .map(|(i, row)| output_leaf(sample.leaves[(i + 1) % 100].hash(), row))
-        .collect();
+    let shifted = rows.map(|(i, row)| output_leaf(sample.leaves[(i + 1) % 100].hash(), row)).collect();
     sample.outputs = Tree::build(Tier::Small, shifted, &mut |_, _| ()).unwrap();
     let (statement, witness) = sample.job("shifted");
     refused(&statement, &witness, "output row");
@@ -387,12 +306,7 @@ fn stored_key_proves() {
     let bytes = small().to_bytes().unwrap();
     let key = ProvingKey::from_bytes(&bytes).unwrap();
     let (statement, witness, _) = honest();
-    verify(
-        &pinned(Tier::Small),
-        statement,
-        &prove(&key, statement, witness).unwrap(),
-    )
-    .unwrap();
+    verify(&pinned(Tier::Small), statement, &prove(&key, statement, witness).unwrap()).unwrap();
 }
 
 #[test]

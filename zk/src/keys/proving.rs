@@ -57,9 +57,7 @@ impl ProvingKey {
         let mut bytes = Vec::with_capacity(self.key.uncompressed_size() + 16);
         bytes.extend_from_slice(MAGIC);
         bytes.push(self.tier.id());
-        self.key
-            .serialize_uncompressed(&mut bytes)
-            .map_err(|error| refused(error.to_string()))?;
+        self.key.serialize_uncompressed(&mut bytes).map_err(|error| refused(error.to_string()))?;
         Ok(bytes)
     }
 
@@ -85,14 +83,8 @@ impl ProvingKey {
     }
 
     fn from_parts(tier: Tier, key: ark_groth16::ProvingKey<Bn254>) -> Result<Self> {
-        let verifying =
-            VerifyingKey::checked(key.vk.clone()).map_err(|reason| refused(reason.to_owned()))?;
-        Ok(Self {
-            tier,
-            key,
-            verifying,
-            constraints: OnceLock::new(),
-        })
+        let verifying = VerifyingKey::checked(key.vk.clone()).map_err(|reason| refused(reason.to_owned()))?;
+        Ok(Self { tier, key, verifying, constraints: OnceLock::new() })
     }
 
     pub(crate) fn inner(&self) -> &ark_groth16::ProvingKey<Bn254> {
@@ -113,21 +105,10 @@ impl Constraints {
     pub(crate) fn of(shape: Shape) -> Result<Self> {
         let cs = ConstraintSystem::new_ref();
         cs.set_mode(SynthesisMode::Setup);
-        Circuit {
-            shape,
-            values: None,
-        }
-        .generate_constraints(cs.clone())?;
+        Circuit { shape, values: None }.generate_constraints(cs.clone())?;
         cs.finalize();
-        let matrices = cs
-            .to_matrices()?
-            .remove(R1CS_PREDICATE_LABEL)
-            .unwrap_or_default();
-        Ok(Self {
-            matrices,
-            inputs: cs.num_instance_variables(),
-            count: cs.num_constraints(),
-        })
+        let matrices = cs.to_matrices()?.remove(R1CS_PREDICATE_LABEL).unwrap_or_default();
+        Ok(Self { matrices, inputs: cs.num_instance_variables(), count: cs.num_constraints() })
     }
 }
 
@@ -151,15 +132,9 @@ pub fn constraint_count(tier: Tier) -> Result<usize> {
 /// # Errors
 /// [`Error::Circuit`] when the circuit cannot be built.
 pub fn development(tier: Tier) -> Result<ProvingKey> {
-    let seed = format!(
-        "insecure development key of {CIRCUIT}, tier {}",
-        tier.name()
-    );
+    let seed = format!("insecure development key of {CIRCUIT}, tier {}", tier.name());
     let mut rng = StdRng::from_seed(Sha256::digest(seed).into());
-    let circuit = Circuit {
-        shape: tier.into(),
-        values: None,
-    };
+    let circuit = Circuit { shape: tier.into(), values: None };
     let key = Groth16::<Bn254>::generate_random_parameters_with_reduction(circuit, &mut rng)?;
     ProvingKey::from_parts(tier, key)
 }

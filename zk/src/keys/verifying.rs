@@ -42,10 +42,7 @@ impl VerifyingKey {
         };
         let key = Self::from_bytes(bytes)?;
         if key.digest() != Pin::of(tier)?.verifying_key {
-            return Err(refused(format!(
-                "the verifying key of the tier {} is not the pinned one",
-                tier.name()
-            )));
+            return Err(refused(format!("the verifying key of the tier {} is not the pinned one", tier.name())));
         }
         Ok(key)
     }
@@ -65,10 +62,7 @@ impl VerifyingKey {
         let words: &[Word; KEY_WORDS] = match (words.try_into(), rest) {
             (Ok(words), []) => words,
             _ => {
-                return Err(refused(format!(
-                    "{} bytes where {VERIFYING_KEY_BYTES} are due",
-                    bytes.len()
-                )));
+                return Err(refused(format!("{} bytes where {VERIFYING_KEY_BYTES} are due", bytes.len())));
             }
         };
         Self::from_words(words).map_err(|reason| refused(reason.to_owned()))
@@ -77,34 +71,16 @@ impl VerifyingKey {
     fn from_words(words: &[Word; KEY_WORDS]) -> core::result::Result<Self, &'static str> {
         let (alpha, rest) = words.split_first_chunk::<2>().ok_or("no alpha")?;
         let (g2, inputs) = rest.split_at(12);
-        let g2: Vec<_> = g2
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(solidity::read_g2)
-            .collect::<core::result::Result<_, _>>()?;
-        let [beta_g2, gamma_g2, delta_g2] =
-            g2.try_into().map_err(|_| "three points of G2 are due")?;
-        let gamma_abc_g1 = inputs
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(solidity::read_g1)
-            .collect::<core::result::Result<_, _>>()?;
+        let g2: Vec<_> = g2.as_chunks::<4>().0.iter().map(solidity::read_g2).collect::<core::result::Result<_, _>>()?;
+        let [beta_g2, gamma_g2, delta_g2] = g2.try_into().map_err(|_| "three points of G2 are due")?;
+        let gamma_abc_g1 =
+            inputs.as_chunks::<2>().0.iter().map(solidity::read_g1).collect::<core::result::Result<_, _>>()?;
         let alpha_g1 = solidity::read_g1(alpha)?;
-        Self::checked(ark_groth16::VerifyingKey {
-            alpha_g1,
-            beta_g2,
-            gamma_g2,
-            delta_g2,
-            gamma_abc_g1,
-        })
+        Self::checked(ark_groth16::VerifyingKey { alpha_g1, beta_g2, gamma_g2, delta_g2, gamma_abc_g1 })
     }
 
     /// Refuses a key that is well-formed and still worthless. Points are on their curve and not at infinity here.
-    pub(super) fn checked(
-        key: ark_groth16::VerifyingKey<Bn254>,
-    ) -> core::result::Result<Self, &'static str> {
+    pub(super) fn checked(key: ark_groth16::VerifyingKey<Bn254>) -> core::result::Result<Self, &'static str> {
         if key.gamma_abc_g1.len() != input::LENGTH + 1 {
             return Err("the key is for another number of public inputs");
         }
@@ -118,9 +94,7 @@ impl VerifyingKey {
         if (1..points.len()).any(|i| points[..i].contains(&points[i])) {
             return Err("two public inputs have the same point: they could be exchanged");
         }
-        Ok(Self {
-            prepared: prepare_verifying_key(&key),
-        })
+        Ok(Self { prepared: prepare_verifying_key(&key) })
     }
 
     /// SHA-256 of [`VerifyingKey::to_bytes`]: the key's name in pins and bundles.

@@ -25,42 +25,20 @@ pub(crate) fn root(
     digits: &[Boolean<Field>],
     opening: Option<&Opening>,
 ) -> Result<FpVar<Field>, SynthesisError> {
-    digits
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .enumerate()
-        .try_fold(leaf, |current, (level, digit)| {
-            let siblings = opening
-                .map(|o| {
-                    o.siblings
-                        .get(level)
-                        .ok_or(SynthesisError::AssignmentMissing)
-                })
-                .transpose()?;
-            let values = siblings
-                .map(|s| Ok(super::children(s, place(digit)?, current.value()?)))
-                .transpose()?;
-            let children = (0..ARITY)
-                .map(|i| {
-                    FpVar::new_witness(cs.clone(), || {
-                        values
-                            .map(|v| v[i])
-                            .ok_or(SynthesisError::AssignmentMissing)
-                    })
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            enforce_child(&current, &children, digit)?;
-            poseidon::gadget::hash(cs, Tag::Node, &children)
-        })
+    digits.as_chunks::<3>().0.iter().enumerate().try_fold(leaf, |current, (level, digit)| {
+        let siblings = opening.map(|o| o.siblings.get(level).ok_or(SynthesisError::AssignmentMissing)).transpose()?;
+        let values = siblings.map(|s| Ok(super::children(s, place(digit)?, current.value()?))).transpose()?;
+        let children = (0..ARITY)
+            .map(|i| FpVar::new_witness(cs.clone(), || values.map(|v| v[i]).ok_or(SynthesisError::AssignmentMissing)))
+            .collect::<Result<Vec<_>, _>>()?;
+        enforce_child(&current, &children, digit)?;
+        poseidon::gadget::hash(cs, Tag::Node, &children)
+    })
 }
 
 /// The digit's value.
 fn place(digit: &[Boolean<Field>; 3]) -> Result<usize, SynthesisError> {
-    digit
-        .iter()
-        .rev()
-        .try_fold(0, |place, bit| Ok(2 * place + usize::from(bit.value()?)))
+    digit.iter().rev().try_fold(0, |place, bit| Ok(2 * place + usize::from(bit.value()?)))
 }
 
 /// `children[digit] = current`, by halving three times: 4 + 2 + 1 constraints.
@@ -71,12 +49,7 @@ pub(super) fn enforce_child(
 ) -> Result<(), SynthesisError> {
     let [low, middle, high] = digit.each_ref().map(|bit| FpVar::from(bit.clone()));
     let halve = |wires: &[FpVar<Field>], bit: &FpVar<Field>| -> Vec<FpVar<Field>> {
-        wires
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|[even, odd]| even + (odd - even) * bit)
-            .collect()
+        wires.as_chunks::<2>().0.iter().map(|[even, odd]| even + (odd - even) * bit).collect()
     };
     let last = halve(&halve(children, &low), &middle);
     let [even, odd] = last.as_slice() else {

@@ -20,12 +20,7 @@ fn plain_root(depth: usize, leaves: &[Field]) -> Field {
     let mut level = leaves.to_vec();
     level.resize(capacity(depth) as usize, empty_leaf());
     while level.len() > 1 {
-        level = level
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|c| hash(Tag::Node, c))
-            .collect();
+        level = level.as_chunks::<8>().0.iter().map(|c| hash(Tag::Node, c)).collect();
     }
     level[0]
 }
@@ -35,11 +30,7 @@ fn root_equals_the_padded_tree_at_awkward_counts() {
     for depth in 1..=3 {
         for count in [1, 2, 7, 8, 9, 63, 64, 65, 511, 512] {
             if count <= capacity(depth) {
-                assert_eq!(
-                    tree(depth, count).root(),
-                    plain_root(depth, &leaves(count)),
-                    "{count} in depth {depth}"
-                );
+                assert_eq!(tree(depth, count).root(), plain_root(depth, &leaves(count)), "{count} in depth {depth}");
             }
         }
     }
@@ -53,10 +44,7 @@ fn tiers_hold_powers_of_eight() {
     assert_eq!(Tier::for_count(513).unwrap(), Tier::Medium);
     assert_eq!(Tier::for_count(32_769).unwrap(), Tier::Large);
     assert_eq!(Tier::for_count(2_097_152).unwrap(), Tier::Large);
-    assert_eq!(
-        Tier::ALL.map(|tier| Tier::from_id(tier.id())),
-        Tier::ALL.map(Some)
-    );
+    assert_eq!(Tier::ALL.map(|tier| Tier::from_id(tier.id())), Tier::ALL.map(Some));
 }
 
 #[test]
@@ -65,23 +53,14 @@ fn counts_without_a_tier_are_refused() {
         assert!(matches!(Tier::for_count(count), Err(Error::Count { .. })));
     }
     assert_eq!(Tier::from_id(3), None);
-    assert!(matches!(
-        Tree::build(Tier::Small, Vec::new(), &mut |_, _| ()),
-        Err(Error::Count { count: 0, .. })
-    ));
-    assert!(matches!(
-        Tree::build(Tier::Small, leaves(513), &mut |_, _| ()),
-        Err(Error::Count { count: 513, .. })
-    ));
+    assert!(matches!(Tree::build(Tier::Small, Vec::new(), &mut |_, _| ()), Err(Error::Count { count: 0, .. })));
+    assert!(matches!(Tree::build(Tier::Small, leaves(513), &mut |_, _| ()), Err(Error::Count { count: 513, .. })));
 }
 
 #[test]
 fn progress_ends_at_the_total() {
     let mut seen = Vec::new();
-    Tree::build(Tier::Medium, leaves(32_768), &mut |done, total| {
-        seen.push((done, total))
-    })
-    .unwrap();
+    Tree::build(Tier::Medium, leaves(32_768), &mut |done, total| seen.push((done, total))).unwrap();
     assert_eq!(seen.last(), Some(&(4681, 4681)));
     assert!(seen.is_sorted() && seen.iter().all(|(_, total)| *total == 4681));
 }
@@ -91,10 +70,7 @@ fn every_position_opens_the_root() {
     let tree = tree(2, 13);
     for position in 0..64 {
         let leaf = tree.leaf(position).unwrap();
-        assert_eq!(
-            tree.opening(position).unwrap().root(leaf, position),
-            tree.root()
-        );
+        assert_eq!(tree.opening(position).unwrap().root(leaf, position), tree.root());
         assert_eq!(leaf == empty_leaf(), position >= 13);
     }
 }
@@ -103,10 +79,7 @@ fn every_position_opens_the_root() {
 fn opening_outside_the_tree_is_refused() {
     let tree = tree(2, 64);
     for position in [64, 65, u64::MAX] {
-        assert!(matches!(
-            tree.opening(position),
-            Err(Error::Position { capacity: 64, .. })
-        ));
+        assert!(matches!(tree.opening(position), Err(Error::Position { capacity: 64, .. })));
         assert!(tree.leaf(position).is_err());
     }
 }
@@ -133,26 +106,17 @@ fn opening_of_another_leaf_or_position_misses_the_root() {
 fn leaf_order_changes_the_root() {
     let mut swapped = leaves(9);
     swapped.swap(0, 8);
-    assert_ne!(
-        tree(2, 9).root(),
-        Tree::of_depth(2, swapped, &mut |_, _| ()).unwrap().root()
-    );
+    assert_ne!(tree(2, 9).root(), Tree::of_depth(2, swapped, &mut |_, _| ()).unwrap().root());
     assert_ne!(tree(2, 9).root(), tree(3, 9).root());
 }
 
 /// A system that opens `leaf` at `position`, and whether it holds against `root`.
-fn opens(
-    leaf: Field,
-    position: u64,
-    opening: &Opening,
-    root: Field,
-) -> (ConstraintSystemRef<Field>, bool) {
+fn opens(leaf: Field, position: u64, opening: &Opening, root: Field) -> (ConstraintSystemRef<Field>, bool) {
     let cs = ConstraintSystem::new_ref();
     let digits = field::gadget::bits(&cs, Some(position), 3 * opening.siblings.len()).unwrap();
     let leaf = FpVar::new_witness(cs.clone(), || Ok(leaf)).unwrap();
     let out = gadget::root(&cs, leaf, &digits, Some(opening)).unwrap();
-    out.enforce_equal(&FpVar::new_input(cs.clone(), || Ok(root)).unwrap())
-        .unwrap();
+    out.enforce_equal(&FpVar::new_input(cs.clone(), || Ok(root)).unwrap()).unwrap();
     let holds = cs.is_satisfied().unwrap();
     (cs, holds)
 }
@@ -162,16 +126,7 @@ fn gadget_opens_every_position() {
     let tree = tree(2, 30);
     for position in 0..64 {
         let leaf = tree.leaf(position).unwrap();
-        assert!(
-            opens(
-                leaf,
-                position,
-                &tree.opening(position).unwrap(),
-                tree.root()
-            )
-            .1,
-            "{position}"
-        );
+        assert!(opens(leaf, position, &tree.opening(position).unwrap(), tree.root()).1, "{position}");
     }
 }
 
@@ -204,8 +159,7 @@ fn gadget_ties_the_child_to_the_digit() {
     for digit in 0..8 {
         for place in 0..8 {
             let cs = ConstraintSystem::new_ref();
-            let wire =
-                |value: u64| FpVar::new_witness(cs.clone(), || Ok(Field::from(value))).unwrap();
+            let wire = |value: u64| FpVar::new_witness(cs.clone(), || Ok(Field::from(value))).unwrap();
             let children: Vec<_> = (10..18).map(wire).collect();
             let current = wire(10 + place);
             let bits = field::gadget::bits(&cs, Some(digit), 3).unwrap();
@@ -218,11 +172,6 @@ fn gadget_ties_the_child_to_the_digit() {
 #[test]
 fn gadget_costs_421_constraints_a_level() {
     let tree = tree(2, 30);
-    let (cs, _) = opens(
-        tree.leaf(11).unwrap(),
-        11,
-        &tree.opening(11).unwrap(),
-        tree.root(),
-    );
+    let (cs, _) = opens(tree.leaf(11).unwrap(), 11, &tree.opening(11).unwrap(), tree.root());
     assert_eq!(cs.num_constraints(), 2 * 421 + 6 + 1);
 }

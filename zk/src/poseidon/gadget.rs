@@ -20,11 +20,7 @@ use crate::Field;
 type Wire = FpVar<Field>;
 
 /// `Poseidon(tag, inputs…)` of wires; equal to [`super::hash`] on their values.
-pub(crate) fn hash(
-    cs: &ConstraintSystemRef<Field>,
-    tag: Tag,
-    inputs: &[Wire],
-) -> Result<Wire, SynthesisError> {
+pub(crate) fn hash(cs: &ConstraintSystemRef<Field>, tag: Tag, inputs: &[Wire]) -> Result<Wire, SynthesisError> {
     let mut words = vec![Wire::Constant(tag.element())];
     words.extend_from_slice(inputs);
     raw(cs, &words)
@@ -53,14 +49,8 @@ pub(super) fn raw(cs: &ConstraintSystemRef<Field>, words: &[Wire]) -> Result<Wir
     sum(cs, &sums.output, &state)
 }
 
-fn full_round(
-    cs: &ConstraintSystemRef<Field>,
-    rows: &[Row],
-    state: &[Wire],
-) -> Result<Vec<Wire>, SynthesisError> {
-    rows.iter()
-        .map(|row| fifth_power(&sum(cs, row, state)?))
-        .collect()
+fn full_round(cs: &ConstraintSystemRef<Field>, rows: &[Row], state: &[Wire]) -> Result<Vec<Wire>, SynthesisError> {
+    rows.iter().map(|row| fifth_power(&sum(cs, row, state)?)).collect()
 }
 
 /// The S-box. The last product has the sum on its left, so that only single wires stand on the right.
@@ -78,9 +68,7 @@ fn sum(cs: &ConstraintSystemRef<Field>, row: &Row, wires: &[Wire]) -> Result<Wir
         match wire {
             Wire::Constant(known) => constant += *coefficient * known,
             Wire::Var(wire) => {
-                value = value
-                    .zip(wire.value().ok())
-                    .map(|(total, word)| total + *coefficient * word);
+                value = value.zip(wire.value().ok()).map(|(total, word)| total + *coefficient * word);
                 terms.push((*coefficient, wire.variable));
             }
         }
@@ -90,11 +78,7 @@ fn sum(cs: &ConstraintSystemRef<Field>, row: &Row, wires: &[Wire]) -> Result<Wir
     }
     terms.push((constant, Variable::One));
     let variable = cs.new_lc(|| LinearCombination(terms))?;
-    Ok(Wire::Var(AllocatedFp::new(
-        value.map(|total| total + constant),
-        variable,
-        cs.clone(),
-    )))
+    Ok(Wire::Var(AllocatedFp::new(value.map(|total| total + constant), variable, cs.clone())))
 }
 
 /// One sum over the S-box outputs that came before.
@@ -120,12 +104,8 @@ struct Sums {
 
 impl Sums {
     fn of_width(width: usize) -> Result<&'static Self, SynthesisError> {
-        static WIDTHS: [OnceLock<Sums>; MAX_INPUTS + 3] =
-            [const { OnceLock::new() }; MAX_INPUTS + 3];
-        let cell = WIDTHS
-            .get(width)
-            .filter(|_| width > 1)
-            .ok_or(SynthesisError::Unsatisfiable)?;
+        static WIDTHS: [OnceLock<Sums>; MAX_INPUTS + 3] = [const { OnceLock::new() }; MAX_INPUTS + 3];
+        let cell = WIDTHS.get(width).filter(|_| width > 1).ok_or(SynthesisError::Unsatisfiable)?;
         Ok(cell.get_or_init(|| Self::derive(&parameters(width as u8))))
     }
 
@@ -134,17 +114,10 @@ impl Sums {
         let half = FULL_ROUNDS / 2;
         let constants: Vec<&[Field]> = parameters.ark.chunks(width).collect();
         let plain = |round: usize| -> Vec<Row> {
-            parameters
-                .mds
-                .iter()
-                .zip(constants[round])
-                .map(|(m, c)| Row::new(m.clone(), *c))
-                .collect()
+            parameters.mds.iter().zip(constants[round]).map(|(m, c)| Row::new(m.clone(), *c)).collect()
         };
 
-        let mut state: Vec<Row> = (0..width)
-            .map(|i| Row::unit(i, width + partial_rounds))
-            .collect();
+        let mut state: Vec<Row> = (0..width).map(|i| Row::unit(i, width + partial_rounds)).collect();
         let mut partial = Vec::with_capacity(partial_rounds);
         for round in 0..partial_rounds {
             state = step(&parameters.mds, &state, constants[half + round]);
@@ -165,10 +138,7 @@ impl Sums {
 
 impl Row {
     fn new(coefficients: Vec<Field>, constant: Field) -> Self {
-        Self {
-            coefficients,
-            constant,
-        }
+        Self { coefficients, constant }
     }
 
     /// The wire at `place` of `length`, alone.
@@ -194,10 +164,7 @@ fn step(matrix: &[Vec<Field>], state: &[Row], constants: &[Field]) -> Vec<Row> {
             let mut next = Row::new(vec![Field::ZERO; length], *constant);
             for (factor, row) in factors.iter().zip(state) {
                 next.constant += *factor * row.constant;
-                next.coefficients
-                    .iter_mut()
-                    .zip(&row.coefficients)
-                    .for_each(|(n, c)| *n += *factor * c);
+                next.coefficients.iter_mut().zip(&row.coefficients).for_each(|(n, c)| *n += *factor * c);
             }
             next
         })

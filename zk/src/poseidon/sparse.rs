@@ -34,33 +34,19 @@ pub(super) struct Sparse<const T: usize> {
 impl<const T: usize> Sparse<T> {
     /// Rewrites the published parameters. Takes milliseconds: keep the result.
     pub(super) fn derive(parameters: &PoseidonParameters<Field>) -> Self {
-        let matrix: Square<T> =
-            core::array::from_fn(|i| core::array::from_fn(|j| parameters.mds[i][j]));
+        let matrix: Square<T> = core::array::from_fn(|i| core::array::from_fn(|j| parameters.mds[i][j]));
         let mut rounds = parameters.ark.as_chunks::<T>().0.to_vec();
         let (first, last) = (FULL_ROUNDS / 2, FULL_ROUNDS / 2 + parameters.partial_rounds);
         for round in first..last {
             let mut moved = rounds[round];
             moved[0] = Field::ZERO;
             let moved = product(&matrix, &moved);
-            rounds[round + 1]
-                .iter_mut()
-                .zip(moved)
-                .for_each(|(constant, m)| *constant += m);
+            rounds[round + 1].iter_mut().zip(moved).for_each(|(constant, m)| *constant += m);
         }
         let (bridge, partial) = split(&matrix, rounds[first..last].iter().map(|round| round[0]));
-        let constants = core::array::from_fn(|i| {
-            if i < first {
-                rounds[i]
-            } else {
-                rounds[i + parameters.partial_rounds]
-            }
-        });
-        Self {
-            constants,
-            matrix,
-            bridge,
-            partial,
-        }
+        let constants =
+            core::array::from_fn(|i| if i < first { rounds[i] } else { rounds[i + parameters.partial_rounds] });
+        Self { constants, matrix, bridge, partial }
     }
 
     /// Word 0 of the permuted state `[0, words…]`; `words` has `T − 1` entries.
@@ -69,23 +55,14 @@ impl<const T: usize> Sparse<T> {
         state[1..].copy_from_slice(words);
         let (opening, closing) = self.constants.split_at(FULL_ROUNDS / 2);
         for (round, constants) in opening.iter().enumerate() {
-            let matrix = if round + 1 == opening.len() {
-                &self.bridge
-            } else {
-                &self.matrix
-            };
+            let matrix = if round + 1 == opening.len() { &self.bridge } else { &self.matrix };
             state = product(matrix, &full_layer(&state, constants));
         }
-        self.partial
-            .iter()
-            .for_each(|round| round.apply(&mut state));
+        self.partial.iter().for_each(|round| round.apply(&mut state));
         for constants in &closing[..closing.len() - 1] {
             state = product(&self.matrix, &full_layer(&state, constants));
         }
-        dot(
-            &self.matrix[0],
-            &full_layer(&state, &closing[closing.len() - 1]),
-        )
+        dot(&self.matrix[0], &full_layer(&state, &closing[closing.len() - 1]))
     }
 }
 
@@ -134,15 +111,9 @@ fn split<const T: usize>(
             let column = core::array::from_fn(|i| left[i][0]);
             left = core::array::from_fn(|i| match i {
                 0 => matrix[0],
-                _ => core::array::from_fn(|j| {
-                    (1..T).map(|k| block[i - 1][k - 1] * matrix[k][j]).sum()
-                }),
+                _ => core::array::from_fn(|j| (1..T).map(|k| block[i - 1][k - 1] * matrix[k][j]).sum()),
             });
-            Partial {
-                constant,
-                row,
-                column,
-            }
+            Partial { constant, row, column }
         })
         .collect();
     partial.reverse();
@@ -153,11 +124,8 @@ fn split<const T: usize>(
 fn inverse(matrix: &[Vec<Field>]) -> Vec<Vec<Field>> {
     let size = matrix.len();
     let unit = |i: usize| (0..size).map(move |j| if i == j { Field::ONE } else { Field::ZERO });
-    let mut rows: Vec<Vec<Field>> = matrix
-        .iter()
-        .enumerate()
-        .map(|(i, row)| row.iter().copied().chain(unit(i)).collect())
-        .collect();
+    let mut rows: Vec<Vec<Field>> =
+        matrix.iter().enumerate().map(|(i, row)| row.iter().copied().chain(unit(i)).collect()).collect();
     for column in 0..size {
         let Some(pivot) = (column..size).find(|&i| rows[i][column] != Field::ZERO) else {
             unreachable!("the published matrices split");
@@ -169,9 +137,7 @@ fn inverse(matrix: &[Vec<Field>]) -> Vec<Vec<Field>> {
         for (i, row) in rows.iter_mut().enumerate() {
             let factor = row[column];
             if i != column && factor != Field::ZERO {
-                row.iter_mut()
-                    .zip(&pivot)
-                    .for_each(|(entry, p)| *entry -= factor * p);
+                row.iter_mut().zip(&pivot).for_each(|(entry, p)| *entry -= factor * p);
             }
         }
     }

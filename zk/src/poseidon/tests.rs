@@ -19,28 +19,19 @@ fn random(count: usize) -> Vec<Field> {
 }
 
 fn plain(words: &[Field]) -> Field {
-    Poseidon::<Field>::new_circom(words.len())
-        .unwrap()
-        .hash(words)
-        .unwrap()
+    Poseidon::<Field>::new_circom(words.len()).unwrap().hash(words).unwrap()
 }
 
 #[test]
 fn hash_of_one_and_two_is_the_published_one() {
     let expected = "7853200120776062878684798364095072458815029376092732009249414926327459813530";
-    assert_eq!(
-        raw(&[Field::from(1u64), Field::from(2u64)]),
-        Field::from_str(expected).unwrap()
-    );
+    assert_eq!(raw(&[Field::from(1u64), Field::from(2u64)]), Field::from_str(expected).unwrap());
 }
 
 #[test]
 fn published_vectors_of_every_width_hold() {
     let words: Vec<_> = (1..=12u64).map(Field::from).collect();
-    let expected: Vec<_> = PUBLISHED
-        .lines()
-        .map(|line| Field::from_str(line).unwrap())
-        .collect();
+    let expected: Vec<_> = PUBLISHED.lines().map(|line| Field::from_str(line).unwrap()).collect();
     assert_eq!(expected.len(), 12);
     for (length, expected) in (1..).zip(expected) {
         assert_eq!(raw(&words[..length]), expected, "{length} inputs");
@@ -71,19 +62,8 @@ fn tag_is_the_first_input() {
 
 #[test]
 fn tags_part_the_same_inputs() {
-    let tags = [
-        Tag::Leaf,
-        Tag::Node,
-        Tag::Empty,
-        Tag::Data,
-        Tag::Owner,
-        Tag::Draw,
-        Tag::Output,
-        Tag::Result,
-    ];
-    let mut hashes: Vec<_> = tags
-        .map(|tag| hash(tag, &[Field::ONE, Field::ONE]).into_bigint())
-        .to_vec();
+    let tags = [Tag::Leaf, Tag::Node, Tag::Empty, Tag::Data, Tag::Owner, Tag::Draw, Tag::Output, Tag::Result];
+    let mut hashes: Vec<_> = tags.map(|tag| hash(tag, &[Field::ONE, Field::ONE]).into_bigint()).to_vec();
     hashes.sort();
     hashes.dedup();
     assert_eq!(hashes.len(), tags.len());
@@ -94,10 +74,7 @@ fn gadget_equals_the_native_hash_at_every_width() {
     for length in 1..=12 {
         let words = random(length);
         let cs = ConstraintSystem::new_ref();
-        let wires: Vec<_> = words
-            .iter()
-            .map(|w| FpVar::new_witness(cs.clone(), || Ok(*w)).unwrap())
-            .collect();
+        let wires: Vec<_> = words.iter().map(|w| FpVar::new_witness(cs.clone(), || Ok(*w)).unwrap()).collect();
         let out = gadget::raw(&cs, &wires).unwrap();
         assert_eq!(out.value().unwrap(), raw(&words), "{length} inputs");
         // The wires agree with the constraints, not only the values carried beside them.
@@ -110,10 +87,7 @@ fn gadget_equals_the_native_hash_at_every_width() {
 #[test]
 fn gadget_refuses_another_output() {
     let cs = ConstraintSystem::new_ref();
-    let wires: Vec<_> = random(9)
-        .iter()
-        .map(|w| FpVar::new_witness(cs.clone(), || Ok(*w)).unwrap())
-        .collect();
+    let wires: Vec<_> = random(9).iter().map(|w| FpVar::new_witness(cs.clone(), || Ok(*w)).unwrap()).collect();
     let out = gadget::raw(&cs, &wires).unwrap();
     let other = FpVar::new_witness(cs.clone(), || Ok(out.value().unwrap() + Field::ONE)).unwrap();
     ark_r1cs_std::eq::EqGadget::enforce_equal(&out, &other).unwrap();
@@ -123,10 +97,7 @@ fn gadget_refuses_another_output() {
 #[test]
 fn gadget_notices_every_changed_wire() {
     let cs = ConstraintSystem::new_ref();
-    let wires: Vec<_> = random(2)
-        .iter()
-        .map(|w| FpVar::new_input(cs.clone(), || Ok(*w)).unwrap())
-        .collect();
+    let wires: Vec<_> = random(2).iter().map(|w| FpVar::new_input(cs.clone(), || Ok(*w)).unwrap()).collect();
     let out = gadget::raw(&cs, &wires).unwrap();
     let fixed = FpVar::new_input(cs.clone(), || out.value()).unwrap();
     ark_r1cs_std::eq::EqGadget::enforce_equal(&out, &fixed).unwrap();
@@ -143,8 +114,7 @@ fn gadget_costs_three_constraints_for_each_variable_s_box() {
     let cost = |wires: usize, constants: usize| {
         let cs = ConstraintSystem::new_ref();
         let mut words = vec![FpVar::Constant(Field::ONE); constants];
-        words
-            .extend((0..wires).map(|_| FpVar::new_witness(cs.clone(), || Ok(Field::ONE)).unwrap()));
+        words.extend((0..wires).map(|_| FpVar::new_witness(cs.clone(), || Ok(Field::ONE)).unwrap()));
         let _hash = gadget::raw(&cs, &words).unwrap();
         cs.num_constraints()
     };

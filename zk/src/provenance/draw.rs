@@ -26,9 +26,7 @@ pub fn positions(challenge: Field, count: u64) -> [u64; DRAWS] {
 
 /// The endless sequence that [`positions`] begins.
 pub(crate) fn draws(challenge: Field, count: u64) -> impl Iterator<Item = u64> {
-    (0u64..)
-        .flat_map(move |j| words(hash(Tag::Draw, &[challenge, Field::from(j)])))
-        .map(move |word| scale(word, count))
+    (0u64..).flat_map(move |j| words(hash(Tag::Draw, &[challenge, Field::from(j)]))).map(move |word| scale(word, count))
 }
 
 /// `⌊word · count / 2^60⌋`.
@@ -40,10 +38,7 @@ fn words(hash: Field) -> [u64; WORDS] {
     let limbs = hash.into_bigint().0;
     core::array::from_fn(|i| {
         let (limb, shift) = (i * WORD_BITS / 64, i * WORD_BITS % 64);
-        let pair = u128::from(limbs[limb])
-            | limbs
-                .get(limb + 1)
-                .map_or(0, |next| u128::from(*next) << 64);
+        let pair = u128::from(limbs[limb]) | limbs.get(limb + 1).map_or(0, |next| u128::from(*next) << 64);
         (pair >> shift) as u64 & ((1 << WORD_BITS) - 1)
     })
 }

@@ -52,9 +52,7 @@ impl ConstraintSynthesizer<Field> for Circuit<'_> {
         enforce_count(&cs, count, self.shape.depth)?;
         enforce_owner(&cs, owner, witness)?;
         for (draw, digits) in draw(&cs, self.shape, challenge, count)?.iter().enumerate() {
-            let drawn = witness
-                .map(|w| w.drawn.get(draw).ok_or(SynthesisError::AssignmentMissing))
-                .transpose()?;
+            let drawn = witness.map(|w| w.drawn.get(draw).ok_or(SynthesisError::AssignmentMissing)).transpose()?;
             enforce_drawn(&cs, [root, output_root], digits, drawn)?;
         }
         Ok(())
@@ -64,13 +62,7 @@ impl ConstraintSynthesizer<Field> for Circuit<'_> {
 fn allocate_inputs(cs: &System, statement: Option<&Statement>) -> Outcome<[Wire; input::LENGTH]> {
     let values = statement.map(Statement::inputs);
     let wires = (0..input::LENGTH)
-        .map(|place| {
-            Wire::new_input(cs.clone(), || {
-                values
-                    .map(|v| v[place])
-                    .ok_or(SynthesisError::AssignmentMissing)
-            })
-        })
+        .map(|place| Wire::new_input(cs.clone(), || values.map(|v| v[place]).ok_or(SynthesisError::AssignmentMissing)))
         .collect::<Outcome<Vec<_>>>()?;
     wires.try_into().map_err(|_| SynthesisError::Unsatisfiable)
 }
@@ -78,11 +70,7 @@ fn allocate_inputs(cs: &System, statement: Option<&Statement>) -> Outcome<[Wire;
 fn allocate<const N: usize>(cs: &System, values: Option<[Field; N]>) -> Outcome<[Wire; N]> {
     let wires = (0..N)
         .map(|place| {
-            Wire::new_witness(cs.clone(), || {
-                values
-                    .map(|v| v[place])
-                    .ok_or(SynthesisError::AssignmentMissing)
-            })
+            Wire::new_witness(cs.clone(), || values.map(|v| v[place]).ok_or(SynthesisError::AssignmentMissing))
         })
         .collect::<Outcome<Vec<_>>>()?;
     wires.try_into().map_err(|_| SynthesisError::Unsatisfiable)
@@ -106,68 +94,32 @@ fn enforce_owner(cs: &System, owner: &Wire, witness: Option<&Witness>) -> Outcom
 /// The hash's bits are those of the one number below `r`: were `hash + r` allowed too, the prover would choose between
 /// two sets of positions. `word · count = position · 2^60 + rest` has one solution, since nothing in it reaches `r`:
 /// `word` and `rest` have 60 bits, `position` and `count − 1` at most `3·depth ≤ 21`. So `position < count` follows.
-pub(super) fn draw(
-    cs: &System,
-    shape: Shape,
-    challenge: &Wire,
-    count: &Wire,
-) -> Outcome<Vec<Bits>> {
+pub(super) fn draw(cs: &System, shape: Shape, challenge: &Wire, count: &Wire) -> Outcome<Vec<Bits>> {
     let mut words = Vec::new();
     for j in 0..shape.draws.div_ceil(WORDS) {
-        let hash = hash(
-            cs,
-            Tag::Draw,
-            &[challenge.clone(), Wire::Constant(Field::from(j as u64))],
-        )?;
+        let hash = hash(cs, Tag::Draw, &[challenge.clone(), Wire::Constant(Field::from(j as u64))])?;
         let bits = hash.to_bits_le()?;
         words.extend(
-            bits.as_chunks::<WORD_BITS>()
-                .0
-                .iter()
-                .take(WORDS)
-                .map(|word| number(word))
-                .collect::<Outcome<Vec<_>>>()?,
+            bits.as_chunks::<WORD_BITS>().0.iter().take(WORDS).map(|word| number(word)).collect::<Outcome<Vec<_>>>()?,
         );
     }
-    words
-        .iter()
-        .take(shape.draws)
-        .map(|word| scaled(cs, word, count, shape.depth))
-        .collect()
+    words.iter().take(shape.draws).map(|word| scaled(cs, word, count, shape.depth)).collect()
 }
 
 /// The bits of `⌊word · count / 2^60⌋`.
 pub(super) fn scaled(cs: &System, word: &Wire, count: &Wire, depth: usize) -> Outcome<Bits> {
     let values = small(word).zip(small(count));
-    let position = bits(
-        cs,
-        values.map(|(word, count)| scale(word, count)),
-        3 * depth,
-    )?;
-    let rest = bits(
-        cs,
-        values.map(|(word, count)| word.wrapping_mul(count) & ((1 << WORD_BITS) - 1)),
-        WORD_BITS,
-    )?;
+    let position = bits(cs, values.map(|(word, count)| scale(word, count)), 3 * depth)?;
+    let rest = bits(cs, values.map(|(word, count)| word.wrapping_mul(count) & ((1 << WORD_BITS) - 1)), WORD_BITS)?;
     let shift = Field::from(1u64 << WORD_BITS);
     word.mul_equals(count, &(number(&position)? * shift + number(&rest)?))?;
     Ok(position)
 }
 
 /// One position opened in both trees: the leaf by its preimage, so that neither an empty leaf nor an inner node passes.
-fn enforce_drawn(
-    cs: &System,
-    roots: [&Wire; 2],
-    digits: &Bits,
-    drawn: Option<&Drawn>,
-) -> Outcome<()> {
+fn enforce_drawn(cs: &System, roots: [&Wire; 2], digits: &Bits, drawn: Option<&Drawn>) -> Outcome<()> {
     let [salt, lo, hi, packed] = allocate(cs, drawn.map(|d| d.leaf.preimage()))?;
-    let [row_lo, row_hi] = allocate(
-        cs,
-        drawn
-            .map(|d| d.row_digest)
-            .map(|digest| field::limbs(&digest).into()),
-    )?;
+    let [row_lo, row_hi] = allocate(cs, drawn.map(|d| d.row_digest).map(|digest| field::limbs(&digest).into()))?;
     let data = hash(cs, Tag::Data, &[salt, lo, hi])?;
     let leaf = hash(cs, Tag::Leaf, &[data, packed])?;
     let output = hash(cs, Tag::Output, &[leaf.clone(), row_lo, row_hi])?;
@@ -181,7 +133,5 @@ fn enforce_drawn(
 
 /// A wire's value where it fits 64 bits; only ever a hint for bits that are constrained to add up.
 fn small(wire: &Wire) -> Option<u64> {
-    wire.value()
-        .ok()
-        .map(|value| ark_ff::PrimeField::into_bigint(value).0[0])
+    wire.value().ok().map(|value| ark_ff::PrimeField::into_bigint(value).0[0])
 }

@@ -33,23 +33,14 @@ impl Leaf {
     /// `salt, lo, hi, packed`, with `packed = level·2^33 + v` and `v` 0 for none, else `value + 2^31 + 1`.
     pub(crate) fn preimage(&self) -> [Field; 4] {
         let (lo, hi) = field::limbs(&self.digest);
-        let value = self
-            .value
-            .map_or(0, |value| (i64::from(value) + (1 << 31) + 1) as u64);
-        [
-            field::from_salt(&self.salt),
-            lo,
-            hi,
-            Field::from((u64::from(self.level) << 33) + value),
-        ]
+        let value = self.value.map_or(0, |value| (i64::from(value) + (1 << 31) + 1) as u64);
+        [field::from_salt(&self.salt), lo, hi, Field::from((u64::from(self.level) << 33) + value)]
     }
 }
 
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leaf")
-            .field("level", &self.level)
-            .finish_non_exhaustive()
+        f.debug_struct("Leaf").field("level", &self.level).finish_non_exhaustive()
     }
 }
 
@@ -61,11 +52,7 @@ pub fn output_leaf(leaf: Field, row_digest: &[u8; 32]) -> Field {
 
 /// `SHA-256(salt ‖ row)`: what an output's leaf commits to. The salt keeps guessable rows hidden until delivery.
 pub fn row_digest(salt: &[u8; 32], row: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(salt)
-        .chain_update(row)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(salt).chain_update(row).finalize().into()
 }
 
 /// What opens an owner's commitment. Wiped when dropped.
@@ -81,13 +68,9 @@ impl OwnerSecret {
     /// # Errors
     /// [`Error::NotCanonical`] when the identity secret is not below `r`.
     pub fn new(identity_secret: &[u8; 32], dataset_salt: &[u8; 31]) -> Result<Self> {
-        let identity = field::from_bytes(identity_secret).map_err(|_| Error::NotCanonical {
-            what: "the identity secret",
-        })?;
-        Ok(Self {
-            identity,
-            dataset_salt: field::from_salt(dataset_salt),
-        })
+        let identity =
+            field::from_bytes(identity_secret).map_err(|_| Error::NotCanonical { what: "the identity secret" })?;
+        Ok(Self { identity, dataset_salt: field::from_salt(dataset_salt) })
     }
 
     /// `Poseidon(OWNER, identity_secret, dataset_salt)`.

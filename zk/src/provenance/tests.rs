@@ -34,55 +34,23 @@ impl Small {
         let leaves: Vec<_> = (0..count).map(leaf).collect();
         let rows: Vec<_> = (0..count).map(|n| digest(format!("row {n}"))).collect();
         let hashes: Vec<_> = leaves.iter().map(Leaf::hash).collect();
-        let outputs = hashes
-            .iter()
-            .zip(&rows)
-            .map(|(leaf, row)| output_leaf(*leaf, row))
-            .collect();
+        let outputs = hashes.iter().zip(&rows).map(|(leaf, row)| output_leaf(*leaf, row)).collect();
         let owner = OwnerSecret::new(&[5; 32], &[6; 31]).unwrap();
         let (records, outputs) = (tree(depth, hashes), tree(depth, outputs));
-        Self {
-            owner,
-            leaves,
-            rows,
-            records,
-            outputs,
-            shape: Shape { depth, draws },
-        }
+        Self { owner, leaves, rows, records, outputs, shape: Shape { depth, draws } }
     }
 
     fn job(&self, challenge: u64) -> (Statement, Witness) {
-        let Self {
-            owner,
-            leaves,
-            rows,
-            records,
-            outputs,
-            ..
-        } = self;
-        let material = Material {
-            owner,
-            leaves,
-            records,
-            row_digests: rows,
-            outputs,
-        };
+        let Self { owner, leaves, rows, records, outputs, .. } = self;
+        let material = Material { owner, leaves, records, row_digests: rows, outputs };
         let statement = material.statement(context("job"), Field::from(challenge));
-        (
-            statement,
-            Witness::gather_shape(&material, statement.challenge, self.shape.draws).unwrap(),
-        )
+        (statement, Witness::gather_shape(&material, statement.challenge, self.shape.draws).unwrap())
     }
 }
 
 fn system(shape: Shape, statement: &Statement, witness: &Witness) -> ConstraintSystemRef<Field> {
     let cs = ConstraintSystem::new_ref();
-    Circuit {
-        shape,
-        values: Some((statement, witness)),
-    }
-    .generate_constraints(cs.clone())
-    .unwrap();
+    Circuit { shape, values: Some((statement, witness)) }.generate_constraints(cs.clone()).unwrap();
     cs
 }
 
@@ -96,24 +64,11 @@ fn satisfied(shape: Shape, statement: &Statement, witness: &Witness) -> bool {
 
 #[test]
 fn honest_jobs_satisfy_at_awkward_counts() {
-    for (depth, count) in [
-        (1, 1),
-        (1, 2),
-        (1, 7),
-        (1, 8),
-        (2, 1),
-        (2, 8),
-        (2, 9),
-        (2, 63),
-        (2, 64),
-    ] {
+    for (depth, count) in [(1, 1), (1, 2), (1, 7), (1, 8), (2, 1), (2, 8), (2, 9), (2, 63), (2, 64)] {
         let small = Small::new(depth, 5, count);
         for challenge in 0..3 {
             let (statement, witness) = small.job(challenge);
-            assert!(
-                satisfied(small.shape, &statement, &witness),
-                "{count} records, depth {depth}"
-            );
+            assert!(satisfied(small.shape, &statement, &witness), "{count} records, depth {depth}");
         }
     }
 }
@@ -121,10 +76,7 @@ fn honest_jobs_satisfy_at_awkward_counts() {
 #[test]
 fn constraint_counts_stay_under_their_domains() {
     let counts = Tier::ALL.map(|tier| constraint_count(tier).unwrap());
-    assert_eq!(
-        counts,
-        Tier::ALL.map(|tier| Pin::of(tier).unwrap().constraints)
-    );
+    assert_eq!(counts, Tier::ALL.map(|tier| Pin::of(tier).unwrap().constraints));
     assert!(counts[2] + input::LENGTH < 1 << 16, "{counts:?}");
 }
 
@@ -164,11 +116,7 @@ fn every_changed_wire_is_noticed() {
     let mut wires = Wires::of(&system(small.shape, &statement, &witness));
     for wire in 1..wires.values.len() {
         let honest = wires.values[wire];
-        for value in [0u64, 1, 77]
-            .map(Field::from)
-            .into_iter()
-            .chain([-Field::ONE, honest + Field::ONE])
-        {
+        for value in [0u64, 1, 77].map(Field::from).into_iter().chain([-Field::ONE, honest + Field::ONE]) {
             assert!(value == honest || wires.notice(wire, value), "wire {wire}");
         }
     }

@@ -74,23 +74,10 @@ impl Witness {
         Self::gather_shape(material, challenge, super::DRAWS)
     }
 
-    pub(crate) fn gather_shape(
-        material: &Material<'_>,
-        challenge: Field,
-        draws_wanted: usize,
-    ) -> Result<Self> {
-        let Material {
-            owner,
-            leaves,
-            records,
-            row_digests,
-            outputs,
-        } = *material;
+    pub(crate) fn gather_shape(material: &Material<'_>, challenge: Field, draws_wanted: usize) -> Result<Self> {
+        let Material { owner, leaves, records, row_digests, outputs } = *material;
         let count = records.count();
-        if leaves.len() as u64 != count
-            || row_digests.len() as u64 != count
-            || outputs.count() != count
-        {
+        if leaves.len() as u64 != count || row_digests.len() as u64 != count || outputs.count() != count {
             let (leaves, rows, outputs) = (leaves.len(), row_digests.len(), outputs.count());
             return unsatisfied(format!(
                 "{leaves} leaves, {rows} rows and {outputs} output leaves for {count} records: all four must be equal"
@@ -105,14 +92,8 @@ impl Witness {
                 output: outputs.opening(position)?,
             })
         };
-        let drawn = draws(challenge, count)
-            .take(draws_wanted)
-            .map(open)
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            owner: owner.clone(),
-            drawn,
-        })
+        let drawn = draws(challenge, count).take(draws_wanted).map(open).collect::<Result<_>>()?;
+        Ok(Self { owner: owner.clone(), drawn })
     }
 
     /// Checks natively all that the circuit constrains.
@@ -125,22 +106,13 @@ impl Witness {
             return Err(Error::Count { count, capacity });
         }
         if self.owner.commitment() != statement.owner {
-            return unsatisfied(
-                "the identity secret and dataset salt do not open the owner's commitment".into(),
-            );
+            return unsatisfied("the identity secret and dataset salt do not open the owner's commitment".into());
         }
         if self.drawn.len() != shape.draws {
-            return unsatisfied(format!(
-                "{} positions are opened where {} are drawn",
-                self.drawn.len(),
-                shape.draws
-            ));
+            return unsatisfied(format!("{} positions are opened where {} are drawn", self.drawn.len(), shape.draws));
         }
         let positions = draws(statement.challenge, count);
-        self.drawn
-            .iter()
-            .zip(positions)
-            .try_for_each(|(drawn, position)| drawn.check(shape, statement, position))
+        self.drawn.iter().zip(positions).try_for_each(|(drawn, position)| drawn.check(shape, statement, position))
     }
 }
 
@@ -154,15 +126,10 @@ impl Drawn {
         ] {
             if opening.siblings.len() != shape.depth {
                 let levels = opening.siblings.len();
-                return unsatisfied(format!(
-                    "the {name}'s opening has {levels} levels, the tier has {}",
-                    shape.depth
-                ));
+                return unsatisfied(format!("the {name}'s opening has {levels} levels, the tier has {}", shape.depth));
             }
             if opening.root(leaf, position) != root {
-                return unsatisfied(format!(
-                    "the {name} at drawn position {position} does not open the {name}s' root"
-                ));
+                return unsatisfied(format!("the {name} at drawn position {position} does not open the {name}s' root"));
             }
         }
         Ok(())

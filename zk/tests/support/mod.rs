@@ -23,7 +23,7 @@ pub fn digest(of: impl AsRef<[u8]>) -> [u8; 32] {
 
 pub fn leaf(number: u64) -> Leaf {
     let salt = digest(format!("salt {number}"));
-    let value = (number % 3 != 0).then_some(number as i32 - 40);
+    let value = (!number.is_multiple_of(3)).then_some(number as i32 - 40);
     Leaf {
         salt: salt[..31].try_into().unwrap(),
         digest: digest(format!("record {number}")),
@@ -39,19 +39,13 @@ pub fn context(name: &str) -> Field {
 impl Sample {
     pub fn new(tier: Tier, count: u64) -> Self {
         let leaves: Vec<_> = (0..count).map(leaf).collect();
-        let rows = (0..count)
-            .map(|n| row_digest(&digest(format!("row salt {n}")), &n.to_le_bytes()))
-            .collect();
+        let rows = (0..count).map(|n| row_digest(&digest(format!("row salt {n}")), &n.to_le_bytes())).collect();
         Self::of(tier, leaves, rows)
     }
 
     pub fn of(tier: Tier, leaves: Vec<Leaf>, row_digests: Vec<[u8; 32]>) -> Self {
         let hashes: Vec<_> = leaves.iter().map(Leaf::hash).collect();
-        let outputs = hashes
-            .iter()
-            .zip(&row_digests)
-            .map(|(leaf, row)| output_leaf(*leaf, row))
-            .collect();
+        let outputs = hashes.iter().zip(&row_digests).map(|(leaf, row)| output_leaf(*leaf, row)).collect();
         let mut identity = digest("identity");
         identity[0] = 0;
         Self {
@@ -64,30 +58,13 @@ impl Sample {
     }
 
     pub fn material(&self) -> Material<'_> {
-        let Self {
-            owner,
-            leaves,
-            records,
-            row_digests,
-            outputs,
-        } = self;
-        Material {
-            owner,
-            leaves,
-            records,
-            row_digests,
-            outputs,
-        }
+        let Self { owner, leaves, records, row_digests, outputs } = self;
+        Material { owner, leaves, records, row_digests, outputs }
     }
 
     /// The statement and witness for the context and challenge of a job with this name.
     pub fn job(&self, name: &str) -> (Statement, Witness) {
-        let statement = self
-            .material()
-            .statement(context(name), context(&format!("challenge of {name}")));
-        (
-            statement,
-            Witness::gather(&self.material(), statement.challenge).unwrap(),
-        )
+        let statement = self.material().statement(context(name), context(&format!("challenge of {name}")));
+        (statement, Witness::gather(&self.material(), statement.challenge).unwrap())
     }
 }

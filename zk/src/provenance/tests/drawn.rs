@@ -18,15 +18,9 @@ use crate::{
 #[test]
 fn word_bits_spell_the_lowest_240_bits() {
     let challenge = context("words");
-    let hash =
-        crate::poseidon::hash(crate::poseidon::Tag::Draw, &[challenge, Field::ZERO]).into_bigint();
+    let hash = crate::poseidon::hash(crate::poseidon::Tag::Draw, &[challenge, Field::ZERO]).into_bigint();
     let bits = ark_ff::BigInteger::to_bits_le(&hash);
-    let word = |i: usize| {
-        (0..60)
-            .filter(|b| bits[60 * i + b])
-            .map(|b| 1u64 << b)
-            .sum::<u64>()
-    };
+    let word = |i: usize| (0..60).filter(|b| bits[60 * i + b]).map(|b| 1u64 << b).sum::<u64>();
     // With 2^60 positions the scaled word is the word.
     let drawn: Vec<_> = draws(challenge, 1 << 60).take(4).collect();
     assert_eq!(drawn, [word(0), word(1), word(2), word(3)]);
@@ -36,11 +30,7 @@ fn word_bits_spell_the_lowest_240_bits() {
 fn positions_stay_below_the_count() {
     for count in [1, 2, 3, 7, 8, 9, 1000, 2_097_151, 2_097_152] {
         for challenge in 0..50u64 {
-            assert!(
-                positions(Field::from(challenge), count)
-                    .iter()
-                    .all(|p| *p < count)
-            );
+            assert!(positions(Field::from(challenge), count).iter().all(|p| *p < count));
         }
         assert_eq!(scale((1 << 60) - 1, count), count - 1);
         assert_eq!(scale(0, count), 0);
@@ -51,9 +41,7 @@ fn positions_stay_below_the_count() {
 fn positions_are_even_over_an_awkward_count() {
     let mut seen = [0u32; 7];
     for challenge in 0..1000u64 {
-        positions(Field::from(challenge), 7)
-            .iter()
-            .for_each(|p| seen[*p as usize] += 1);
+        positions(Field::from(challenge), 7).iter().for_each(|p| seen[*p as usize] += 1);
     }
     // 8,000 draws over 7: 1,143 each, standard deviation 31.
     assert!(seen.iter().all(|n| (990..1300).contains(n)), "{seen:?}");
@@ -64,19 +52,13 @@ fn number_and_number_plus_modulus_are_not_both_decompositions() {
     let bits = |value: ark_ff::BigInteger256| {
         let cs = ConstraintSystem::<Field>::new_ref();
         let all = ark_ff::BigInteger::to_bits_le(&value);
-        let bits: Vec<_> = all[..254]
-            .iter()
-            .map(|b| Boolean::new_witness(cs.clone(), || Ok(*b)).unwrap())
-            .collect();
+        let bits: Vec<_> = all[..254].iter().map(|b| Boolean::new_witness(cs.clone(), || Ok(*b)).unwrap()).collect();
         Boolean::enforce_in_field_le(&bits).unwrap();
         cs.is_satisfied().unwrap()
     };
     let mut aliased = ark_ff::BigInteger256::from(12345u64);
     assert!(bits(aliased));
-    assert!(!ark_ff::BigInteger::add_with_carry(
-        &mut aliased,
-        &Field::MODULUS
-    ));
+    assert!(!ark_ff::BigInteger::add_with_carry(&mut aliased, &Field::MODULUS));
     assert!(!bits(aliased));
     assert!(!bits(Field::MODULUS));
 }
@@ -86,26 +68,13 @@ fn drawn_positions_in_the_circuit_are_the_native_ones() {
     for (count, challenge) in [(1, 3), (5, 4), (8, 5), (61, 6), (64, 7)] {
         let cs = ConstraintSystem::new_ref();
         let wire = |value| FpVar::new_input(cs.clone(), || Ok(value)).unwrap();
-        let (challenge, count_wire) = (
-            wire(Field::from(challenge as u64)),
-            wire(Field::from(count)),
-        );
-        let drawn =
-            gadget::draw(&cs, Shape { depth: 2, draws: 6 }, &challenge, &count_wire).unwrap();
+        let (challenge, count_wire) = (wire(Field::from(challenge as u64)), wire(Field::from(count)));
+        let drawn = gadget::draw(&cs, Shape { depth: 2, draws: 6 }, &challenge, &count_wire).unwrap();
         let values: Vec<u64> = drawn
             .iter()
-            .map(|bits| {
-                bits.iter()
-                    .rev()
-                    .fold(0, |n, bit| 2 * n + u64::from(bit.value().unwrap()))
-            })
+            .map(|bits| bits.iter().rev().fold(0, |n, bit| 2 * n + u64::from(bit.value().unwrap())))
             .collect();
-        assert_eq!(
-            values,
-            draws(challenge.value().unwrap(), count)
-                .take(6)
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(values, draws(challenge.value().unwrap(), count).take(6).collect::<Vec<_>>());
         assert!(cs.is_satisfied().unwrap());
     }
 }

@@ -15,10 +15,7 @@ use crate::{
 fn wrong_owner_is_refused() {
     let small = Small::new(1, 2, 5);
     let (statement, mut witness) = small.job(1);
-    for owner in [
-        OwnerSecret::new(&[4; 32], &[6; 31]),
-        OwnerSecret::new(&[5; 32], &[7; 31]),
-    ] {
+    for owner in [OwnerSecret::new(&[4; 32], &[6; 31]), OwnerSecret::new(&[5; 32], &[7; 31])] {
         witness.owner = owner.unwrap();
         assert!(!satisfied(small.shape, &statement, &witness));
     }
@@ -47,10 +44,7 @@ fn wrong_leaf_preimage_is_refused() {
 #[test]
 fn swapped_row_digest_is_refused() {
     let small = Small::new(1, 2, 8);
-    let (statement, witness) = (0..)
-        .map(|c| small.job(c))
-        .find(|(_, w)| w.drawn[0] != w.drawn[1])
-        .unwrap();
+    let (statement, witness) = (0..).map(|c| small.job(c)).find(|(_, w)| w.drawn[0] != w.drawn[1]).unwrap();
     let mut swapped = witness.clone();
     (swapped.drawn[0].row_digest, swapped.drawn[1].row_digest) =
         (witness.drawn[1].row_digest, witness.drawn[0].row_digest);
@@ -77,9 +71,7 @@ fn rows_of_other_records_are_refused() {
 fn padding_past_the_records_cannot_be_opened() {
     let small = Small::new(1, 4, 3);
     // Claiming more records than the tree holds draws empty positions, whose leaf nobody knows a preimage of.
-    let challenge = (0..)
-        .find(|c| draws(Field::from(*c), 8).take(4).any(|p| p > 2))
-        .unwrap();
+    let challenge = (0..).find(|c| draws(Field::from(*c), 8).take(4).any(|p| p > 2)).unwrap();
     let (mut statement, mut witness) = small.job(challenge);
     statement.count = 8;
     for (drawn, position) in witness.drawn.iter_mut().zip(draws(statement.challenge, 8)) {
@@ -102,10 +94,8 @@ fn inner_node_as_leaf_is_refused() {
     statement.output_root = deep.outputs.root();
     let mut lifted = witness;
     for (drawn, position) in lifted.drawn.iter_mut().zip(draws(statement.challenge, 8)) {
-        let (record, output) = (
-            deep.records.opening(8 * position).unwrap(),
-            deep.outputs.opening(8 * position).unwrap(),
-        );
+        let (record, output) =
+            (deep.records.opening(8 * position).unwrap(), deep.outputs.opening(8 * position).unwrap());
         drawn.record.siblings = record.siblings[1..].to_vec();
         drawn.output.siblings = output.siblings[1..].to_vec();
         drawn.leaf = deep.leaves[8 * position as usize];
@@ -118,10 +108,7 @@ fn shallower_tree_is_refused() {
     let shallow = Small::new(1, 2, 8);
     let deep = Shape { depth: 2, draws: 2 };
     let (statement, mut witness) = shallow.job(1);
-    assert!(matches!(
-        witness.check(deep, &statement),
-        Err(Error::Unsatisfied { .. })
-    ));
+    assert!(matches!(witness.check(deep, &statement), Err(Error::Unsatisfied { .. })));
     for drawn in &mut witness.drawn {
         drawn.record.siblings.push([empty_leaf(); 7]);
         drawn.output.siblings.push([empty_leaf(); 7]);
@@ -135,16 +122,8 @@ fn counts_outside_the_tier_are_refused() {
     let (statement, witness) = small.job(1);
     for count in [0, 9, 16, 1 << 60, u64::MAX] {
         let statement = Statement { count, ..statement };
-        assert!(matches!(
-            witness.check(small.shape, &statement),
-            Err(Error::Count { .. })
-        ));
-        assert!(
-            !system(small.shape, &statement, &witness)
-                .is_satisfied()
-                .unwrap(),
-            "count {count}"
-        );
+        assert!(matches!(witness.check(small.shape, &statement), Err(Error::Count { .. })));
+        assert!(!system(small.shape, &statement, &witness).is_satisfied().unwrap(), "count {count}");
     }
 }
 
@@ -153,61 +132,23 @@ fn another_number_of_openings_is_refused() {
     let small = Small::new(1, 2, 8);
     let (statement, mut witness) = small.job(1);
     witness.drawn.pop();
-    assert!(matches!(
-        witness.check(small.shape, &statement),
-        Err(Error::Unsatisfied { .. })
-    ));
-    let circuit = Circuit {
-        shape: small.shape,
-        values: Some((&statement, &witness)),
-    };
-    assert!(
-        circuit
-            .generate_constraints(ConstraintSystem::new_ref())
-            .is_err()
-    );
+    assert!(matches!(witness.check(small.shape, &statement), Err(Error::Unsatisfied { .. })));
+    let circuit = Circuit { shape: small.shape, values: Some((&statement, &witness)) };
+    assert!(circuit.generate_constraints(ConstraintSystem::new_ref()).is_err());
 }
 
 #[test]
 fn gathering_from_unequal_lengths_is_refused() {
     let small = Small::new(1, 2, 8);
-    let Small {
-        owner,
-        leaves,
-        rows,
-        records,
-        outputs,
-        ..
-    } = &small;
-    let material = Material {
-        owner,
-        leaves,
-        records,
-        row_digests: rows,
-        outputs,
-    };
+    let Small { owner, leaves, rows, records, outputs, .. } = &small;
+    let material = Material { owner, leaves, records, row_digests: rows, outputs };
     let other = Small::new(1, 2, 7);
     for unequal in [
-        Material {
-            leaves: &leaves[1..],
-            ..material
-        },
-        Material {
-            row_digests: &rows[1..],
-            ..material
-        },
-        Material {
-            records: &other.records,
-            ..material
-        },
-        Material {
-            outputs: &other.outputs,
-            ..material
-        },
+        Material { leaves: &leaves[1..], ..material },
+        Material { row_digests: &rows[1..], ..material },
+        Material { records: &other.records, ..material },
+        Material { outputs: &other.outputs, ..material },
     ] {
-        assert!(matches!(
-            Witness::gather(&unequal, Field::ONE),
-            Err(Error::Unsatisfied { .. })
-        ));
+        assert!(matches!(Witness::gather(&unequal, Field::ONE), Err(Error::Unsatisfied { .. })));
     }
 }
