@@ -57,7 +57,7 @@ async fn announced_offer_is_found_and_bought() {
     let after = chain.token_balance(world.licensee.address(), world.token()).await.unwrap();
     assert_eq!(before - after, U256::from(2 * PRICE));
     assert_eq!(chain.offer_status(owner, purchase.offer.nonce, digest).await.unwrap(), (1, false));
-    assert_eq!(chain.licenses_of(world.licensee.address()).await.unwrap(), [license.clone()]);
+    assert_eq!(chain.licenses_of(world.licensee.address()).await.unwrap(), std::slice::from_ref(&license));
     assert_eq!(chain.licenses_to(owner).await.unwrap(), [license]);
     chain.cancel_offer(&world.owner, purchase.offer.nonce).await.unwrap();
     assert_eq!(chain.offer_status(owner, purchase.offer.nonce, digest).await.unwrap(), (1, true));
@@ -71,7 +71,7 @@ pub(super) async fn whole_job(world: &World) {
     assert_eq!((record.state, record.details.amount), (JobState::Requested, U256::from(PRICE)));
     assert_eq!(record.details.runBy, record.requested.time + 24 * HOUR);
     assert_eq!(job, Chain::job_id(record.details.license, record.details.spec, U256::from(1)));
-    assert_eq!(chain.jobs_for(world.owner.address()).await.unwrap(), [record.clone()]);
+    assert_eq!(chain.jobs_for(world.owner.address()).await.unwrap(), std::slice::from_ref(&record));
     assert_eq!(chain.jobs_by(world.licensee.address()).await.unwrap(), [record]);
 
     chain.commit(&world.owner, job, &output()).await.unwrap();
