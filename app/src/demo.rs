@@ -55,6 +55,7 @@ impl Player {
             .env("USUFRUCT_NETWORK_HOME", &self.network_home)
             .env("USUFRUCT_NETWORK", &self.network)
             .env("USUFRUCT_PASSPHRASE", &self.passphrase)
+            .env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| self.home.clone().into()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());

@@ -27,13 +27,13 @@ pub enum Kind {
     Deleted,
     /// A dataset.
     Dataset,
+    /// The manifest that a dataset is published with.
+    Manifest,
     /// The records of a dataset, in order.
     Members,
-    /// An offer that this person signed, by its CID.
-    Offer,
     /// The contributor's side of a job.
     Job,
-    /// The package of a job, until delivered.
+    /// The sealed package of a job.
     Package,
     /// The consumer's side of a job.
     Request,
@@ -53,8 +53,8 @@ impl Kind {
             Kind::Source => "source",
             Kind::Deleted => "deleted",
             Kind::Dataset => "dataset",
+            Kind::Manifest => "manifest",
             Kind::Members => "members",
-            Kind::Offer => "offer",
             Kind::Job => "job",
             Kind::Package => "package",
             Kind::Request => "request",

@@ -10,7 +10,7 @@ use provenance::offer::{Offer, SignedOffer};
 use provenance::terms::{Action, Amount, DAY, Preset, Terms};
 
 use crate::error::{Error, Result};
-use crate::home::{Home, Kind};
+use crate::home::Home;
 use crate::ids;
 use crate::network::Network;
 use crate::{dataset, time, view};
@@ -46,7 +46,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// `NotFound` for an unknown dataset; `Refused` for one that is not published here, or terms that cannot be offered.
-pub async fn create(home: &mut Home, network: &Network, name: &str, wanted: &Wanted, dry_run: bool) -> Result<view::OfferCreated> {
+pub async fn create(home: &Home, network: &Network, name: &str, wanted: &Wanted, dry_run: bool) -> Result<view::OfferCreated> {
     let dataset = dataset::find(home, name)?;
     let published = dataset.published_on(network)?;
     let terms = terms(wanted, network)?;
@@ -79,8 +79,6 @@ pub async fn create(home: &mut Home, network: &Network, name: &str, wanted: &Wan
         network.content.put_raw(preset.legal_text().as_bytes())?;
     }
     let sent = network.chain.announce(home.person.signer(), cid.digest().into()).await?;
-    home.keep_bytes(Kind::Offer, &cid.to_string(), &bytes)?;
-    home.commit()?;
     Ok(view::OfferCreated { offer_cid: cid.to_string(), tx: Some(sent.tx.to_string()), terms: shown, public })
 }
 
@@ -198,15 +196,16 @@ pub fn read_manifest(network: &Network, digest: [u8; 32]) -> Result<Manifest> {
     Ok(Manifest::from_bytes(&network.content.get_raw(&cid)?)?)
 }
 
-/// The offers that this person signed on this network.
+/// The offers that this person announced on this network, newest first.
 ///
 /// # Errors
-/// `Network`; `Integrity` where one of them no longer verifies.
+/// `Network`.
 pub async fn list(home: &Home, network: &Network) -> Result<view::Offers> {
     let mut found = view::Offers { offers: vec![], left_out: vec![] };
-    let track = track(network, home.person.address()).await?;
-    for name in home.names(Kind::Offer)? {
-        let cid: Cid = name.parse()?;
+    let me = home.person.address();
+    let track = track(network, me).await?;
+    for announced in network.chain.announcements(Some(me)).await?.into_iter().rev() {
+        let cid = Cid::from_digest(Codec::Raw, announced.offer.0);
         match read(network, &cid).await {
             Ok(verified) => found.offers.push(shown(&cid, &verified, network, track)),
             Err(error) => found.left_out.push(format!("{cid}: {}", error.message)),

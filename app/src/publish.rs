@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use provenance::chain::client::{Chain, Registration};
+use provenance::chain::{B256, U256};
 use provenance::manifest::{self, Field, FieldKind, Level, Manifest, UsageInfo};
 use provenance::terms::Preset;
 
@@ -23,12 +24,12 @@ pub async fn run(home: &mut Home, network: &Network, name: &str, dry_run: bool) 
         return Err(Error::refused(format!("dataset {name:?} is published already, as {}", ids::shown(published.id)))
             .hint("A changed selection is a new dataset."));
     }
-    let opened = dataset::open(home, &dataset)?;
-    let manifest = describe(home, network, &dataset, &opened).await?;
-    let bytes = manifest.to_bytes()?;
+    let manifest = match home.find_bytes(Kind::Manifest, name)? {
+        Some(bytes) => Manifest::from_bytes(&bytes)?,
+        None => describe(home, network, &dataset, &dataset::open(home, &dataset)?).await?,
+    };
     let cid = manifest.cid()?;
-    let owner = home.person.address();
-    let id = Chain::dataset_id(owner, cid.digest().into());
+    let id = Chain::dataset_id(home.person.address(), cid.digest().into());
     let shown = |tx: Option<String>| view::Published {
         dataset_id: ids::shown(id),
         manifest_cid: cid.to_string(),
@@ -38,24 +39,35 @@ pub async fn run(home: &mut Home, network: &Network, name: &str, dry_run: bool) 
     if dry_run {
         return Ok(shown(None));
     }
-    network.content.put_raw(&bytes)?;
-    let registration = Registration {
-        manifest: cid.digest().into(),
-        root: provenance::chain::U256::from_be_bytes(manifest.root),
-        count: dataset.count,
-        tier: dataset.tier()?.id(),
-        owner_commitment: provenance::chain::U256::from_be_bytes(manifest.owner_commitment),
-    };
-    let (registered, sent) = network.chain.register(home.person.signer(), &registration).await?;
+    // Kept before anything is sent: the same command run again finds the same manifest, hence the same id.
+    home.keep_bytes(Kind::Manifest, name, &manifest.to_bytes()?)?;
+    home.commit()?;
+    let tx = register(home, network, &manifest, id).await?.to_string();
     dataset.published = Some(Published {
         network: network.profile.name.clone(),
-        id: registered.0,
+        id: id.0,
         manifest: cid.to_string(),
-        tx: sent.tx.to_string(),
+        tx: tx.clone(),
     });
     home.keep(Kind::Dataset, name, &dataset)?;
     home.commit()?;
-    Ok(shown(Some(sent.tx.to_string())))
+    Ok(shown(Some(tx)))
+}
+
+/// Stores the manifest and registers the dataset, unless an earlier run got that far; the registering transaction.
+async fn register(home: &Home, network: &Network, manifest: &Manifest, id: B256) -> Result<B256> {
+    network.content.put_raw(&manifest.to_bytes()?)?;
+    if let Some((_, place)) = network.chain.versions(id).await?.first() {
+        return Ok(place.tx);
+    }
+    let registration = Registration {
+        manifest: manifest.cid()?.digest().into(),
+        root: U256::from_be_bytes(manifest.root),
+        count: manifest.records,
+        tier: manifest.tier.id(),
+        owner_commitment: U256::from_be_bytes(manifest.owner_commitment),
+    };
+    Ok(network.chain.register(home.person.signer(), &registration).await?.1.tx)
 }
 
 async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Opened) -> Result<Manifest> {

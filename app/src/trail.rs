@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use provenance::chain::B256;
 use provenance::receipt::SignedReceipt;
-use provenance::trail::{Backing, Event, Head, Node, Sources, Trail};
+use provenance::trail::{Backing, Event, Head, Node, NodeKind, Sources, Trail};
 
 use crate::error::Result;
 use crate::home::{Home, Kind};
@@ -82,6 +82,9 @@ fn add(view: &mut view::Trail, part: &Trail) {
 
 fn label(node: &Node) -> String {
     let id = node.id.split_once(":0x").map_or(node.id.as_str(), |(_, id)| id);
+    if let Some(amount) = node.fact("amount").filter(|_| node.kind == NodeKind::Withdrawal) {
+        return format!("of {amount}");
+    }
     match node.fact("state") {
         Some(state) => format!("{} ({state})", short(id)),
         None => short(id),

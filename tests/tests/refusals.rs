@@ -151,3 +151,90 @@ fn dry_runs_change_nothing() {
     market.contributor.run(&["offer", "create", "n", "--preset", "embeddings-non-commercial", "--price", "1", "--dry-run"]);
     assert_eq!(market.consumer.run(&["offer", "find"])["offers"].as_array().map(Vec::len), Some(0));
 }
+
+#[test]
+fn held_vault_is_busy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    let held = app::home::Home::open(&person.home, &person.passphrase).expect("the vault opens");
+    person.fails(5, &["vault", "status"]);
+    drop(held);
+    person.run(&["vault", "status"]);
+}
+
+#[test]
+fn interrupted_import_leaves_nothing_half_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    let files = folder.path().join("files");
+    notes(&files, "files", 3000);
+    let path = files.to_string_lossy().into_owned();
+    let mut child = person.command(&["import", &path, "--source", "n"]).stdout(std::process::Stdio::null()).spawn().expect("it starts");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success(), "the import was over before it could be interrupted");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    // What was not acknowledged is not there, and the step can be run again.
+    assert!(person.run(&["vault", "check", "--read-data"])["sound"] == true);
+    person.run(&["import", &path, "--source", "n"]);
+    assert_eq!(person.run(&["record", "list"])["total"], 3000);
+}
+
+#[test]
+fn killed_import_leaves_nothing_half_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    let files = folder.path().join("files");
+    notes(&files, "files", 500);
+    let path = files.to_string_lossy().into_owned();
+    for wait in [300, 450, 600] {
+        let mut child = person.command(&["import", &path, "--source", "n"]).stdout(std::process::Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        let _ = child.kill();
+        let _ = child.wait();
+        assert!(person.run(&["vault", "check", "--read-data"])["sound"] == true);
+    }
+    person.run(&["import", &path, "--source", "n"]);
+    assert_eq!(person.run(&["record", "list"])["total"], 500);
+}
+
+#[test]
+fn corrupted_content_is_refused() {
+    let market = Market::open();
+    market.publish("diary", 10);
+    let offer = market.offer("diary", &[]);
+    let license = market.license(&offer);
+    let job = market.job(&license);
+    market.run(&job);
+    assert!(corrupt(&market.contributor.network_home.join("content")) > 3);
+    market.consumer.fails(6, &["job", "accept", &job]);
+    market.consumer.fails(6, &["license", "buy", &offer]);
+    let found = market.consumer.run(&["offer", "find"]);
+    assert_eq!(found["offers"].as_array().map(Vec::len), Some(0));
+    assert_eq!(found["left_out"].as_array().map(Vec::len), Some(1));
+}
+
+/// Flips a bit in the middle of every file below `folder`; how many there were.
+fn corrupt(folder: &std::path::Path) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            count += corrupt(&path);
+        } else {
+            let mut bytes = fs::read(&path).expect("a file");
+            if let Some(byte) = bytes.get_mut(0) {
+                *byte ^= 1;
+                count += 1;
+            }
+            let mut permissions = fs::metadata(&path).expect("a file").permissions();
+            std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+            fs::set_permissions(&path, permissions).expect("writable");
+            fs::write(&path, bytes).expect("written");
+        }
+    }
+    count
+}
