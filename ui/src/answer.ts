@@ -1,20 +1,6 @@
-// Answers of the vault: a value, or a failure with words for it.
+// What a command of the vault may throw, with words for it.
 import type { Failure } from "./bindings";
 import { text, type Messages } from "./text";
-
-type Typed<T> = { status: "ok"; data: T } | { status: "error"; error: Failure };
-
-/** The value of a command's answer. Throws a `Failure`, whatever went wrong. */
-export async function valueOf<T>(call: Promise<Typed<T>>): Promise<T> {
-  let answer: Typed<T>;
-  try {
-    answer = await call;
-  } catch (error) {
-    throw failureOf(error);
-  }
-  if (answer.status === "error") throw failureOf(answer.error);
-  return answer.data;
-}
 
 /** What was thrown, as a failure. A call that the window may not make is refused with a bare string. */
 export function failureOf(error: unknown): Failure {
