@@ -87,6 +87,9 @@ pub enum Command {
     Verify {
         /// The bundle
         file: PathBuf,
+        /// Also ask this node whether the chain says what the bundle asserts
+        #[arg(long, value_name = "URL")]
+        rpc: Option<String>,
     },
     /// The vault itself
     #[command(subcommand)]

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use provenance::bundle::{Argument, Bundle, ChainFacts, MAX_BUNDLE, Standing};
 use provenance::chain::B256;
-use provenance::chain::client::{JobRecord, LicenseRecord};
+use provenance::chain::client::{Endpoint, JobRecord, LicenseRecord};
+use provenance::chain::confirm;
 use provenance::cid::{Cid, Codec};
 use provenance::manifest;
 use provenance::offer::SignedOffer;
@@ -120,19 +121,36 @@ async fn receipt(home: &Home, network: &Network, record: &JobRecord) -> Result<S
     Ok(receipt)
 }
 
-/// Checks the bundle in `file`. Needs no vault and no network; the verifying keys are those pinned in this program.
+/// Checks the bundle in `file`. Needs no vault and no network; the verifying keys are those pinned in this program. With
+/// `rpc`, the node there is asked for what the bundle merely asserts about the chain.
 ///
 /// # Errors
-/// `NotFound` where there is no file; `Integrity` where it is no bundle. A bundle that does not hold is in the answer.
-pub fn verify(file: &Path) -> Result<view::Verified> {
+/// `NotFound` where there is no file; `Integrity` where it is no bundle; `Network` where the node does not answer. A bundle
+/// that does not hold is in the answer.
+pub async fn verify(file: &Path, rpc: Option<&str>) -> Result<view::Verified> {
     use std::io::Read;
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).map_err(|e| Error::not_found(format!("{}: {e}", file.display())))?;
     opened.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut bytes)?;
-    verify_bytes(&bytes)
+    let bundle = Bundle::from_bytes(&bytes)?;
+    let mut view = verified(&bundle);
+    if let Some(rpc) = rpc {
+        let confirmed = confirm::bundle(Endpoint::Http(rpc.to_owned()), &bundle.chain).await;
+        if let Err(error @ provenance::Error::Network(_)) = confirmed {
+            return Err(error.into());
+        }
+        let ok = confirmed.is_ok();
+        let detail = match confirmed {
+            Ok(()) => format!("{rpc} says that both blocks and the payment are in its chain"),
+            Err(error) => error.to_string(),
+        };
+        view.checks.push(view::Check { name: "chain".to_owned(), ok, standing: "verified".to_owned(), detail });
+        view.valid &= ok;
+    }
+    Ok(view)
 }
 
-/// Checks a bundle's bytes, as [`verify`].
+/// Checks a bundle's bytes, without asking any node.
 ///
 /// # Errors
 /// `Integrity` where they are no bundle.

@@ -108,8 +108,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Bundle(BundleCommand::Export { job, out }) => {
             context.with_network(async |home, network| bundle::export(home, network, &job, &out).await)
         }
-        Command::Verify { file } => {
-            let verified = bundle::verify(&file)?;
+        Command::Verify { file, rpc } => {
+            let verified = context.runtime.block_on(bundle::verify(&file, rpc.as_deref()))?;
             let code = if verified.valid { 0 } else { Code::Integrity as u8 };
             Outcome::with_code(&verified, code)
         }

@@ -58,6 +58,10 @@ fn loop_runs_whole_and_pays() {
     let bundle = market.received().join("job.bundle").to_string_lossy().into_owned();
     market.consumer.run(&["bundle", "export", &job, "--out", &bundle]);
     verifies_anywhere(&bundle);
+    let network = market.consumer.run(&["network", "status"]);
+    let confirmed = market.consumer.run(&["verify", &bundle, "--rpc", &text(&network, "rpc")]);
+    assert!(confirmed["checks"].as_array().is_some_and(|checks| checks.iter().any(|check| check["name"] == "chain" && check["ok"] == true)));
+    market.consumer.fails(7, &["verify", &bundle, "--rpc", "http://127.0.0.1:9"]);
 
     let trail = market.contributor.run(&["trail", "diary"]);
     let kinds: Vec<&str> = trail["nodes"].as_array().expect("nodes").iter().filter_map(|node| node["kind"].as_str()).collect();

@@ -15,57 +15,7 @@ pub type SignatureBytes = [u8; 65];
 const HALF_ORDER: U256 =
     U256::from_limbs([0xdfe9_2f46_681b_20a0, 0x5d57_6e73_57a4_501d, 0xffff_ffff_ffff_ffff, 0x7fff_ffff_ffff_ffff]);
 
-mod structs {
-    #![allow(missing_docs)]
-    alloy::sol! {
-        /// What a license allows. See `crate::terms` for the meaning of each field.
-        #[derive(Debug, PartialEq, Eq)]
-        struct Terms {
-            uint16 actions;
-            uint16 purposes;
-            bool commercial;
-            bool attribution;
-            uint256 pricePerRun;
-            address currency;
-            uint32 maxRuns;
-            uint64 duration;
-            uint64 respondWithin;
-            uint64 acceptWithin;
-            uint32 minRecords;
-            uint64 maxEpsilonMicro;
-            uint32 retentionDays;
-            bytes32 legalText;
-        }
-
-        /// A proposal to license a dataset, signed by its owner.
-        #[derive(Debug, PartialEq, Eq)]
-        struct Offer {
-            bytes32 dataset;
-            Terms terms;
-            address licensee;
-            uint32 maxLicenses;
-            uint64 validUntil;
-            uint256 nonce;
-        }
-
-        /// What one job used and gave, signed by the owner at commit and by the licensee on delivery.
-        #[derive(Debug, PartialEq, Eq)]
-        struct Receipt {
-            bytes32 license;
-            bytes32 job;
-            bytes32 dataset;
-            uint32 version;
-            uint256 root;
-            bytes32 spec;
-            uint16 action;
-            uint64 records;
-            uint256 outputRoot;
-            bytes32 outputDigest;
-            uint256 amount;
-        }
-    }
-}
-pub use structs::{Offer, Receipt, Terms};
+pub use super::bindings::{Offer, Receipt, Terms};
 
 /// The EIP-712 domain that a signature is for: one contract on one chain. Name and version are fixed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -6,7 +6,7 @@ use alloy::sol_types::{SolEvent, SolValue};
 
 use super::{Chain, Fact, Place, Sent, link, logged, mapping_slot};
 use crate::chain::bindings::LicenseRegistry::{self, LicenseRegistryEvents};
-use crate::chain::bindings::{self, Dataset, License, LicenseState, RewardToken};
+use crate::chain::bindings::{Dataset, License, LicenseState, RewardToken};
 use crate::chain::typed::SignatureBytes;
 use crate::chain::{Signer, keccak256, typed};
 use crate::{Error, Result, ids};
@@ -65,7 +65,7 @@ impl Chain {
     /// # Errors
     /// [`Error::Reverted`] when the offer, the dataset or the balance does not allow it; [`Error::Network`].
     pub async fn buy(&self, signer: &Signer, purchase: &Purchase) -> Result<(B256, Vec<Sent>)> {
-        let offer = contract_offer(&purchase.offer);
+        let offer = purchase.offer.clone();
         let dataset = self.dataset(offer.dataset).await?;
         let mut sent = Vec::new();
         let price = offer.terms.pricePerRun.saturating_mul(U256::from(offer.terms.maxRuns));
@@ -204,32 +204,4 @@ impl Chain {
 
 fn bought_filter(licenses: Address) -> Filter {
     Filter::new().address(licenses).event_signature(LicenseRegistry::LicenseBought::SIGNATURE_HASH)
-}
-
-/// The offer as the contract's call takes it.
-pub(super) fn contract_offer(offer: &typed::Offer) -> bindings::Offer {
-    let terms = &offer.terms;
-    bindings::Offer {
-        dataset: offer.dataset,
-        terms: bindings::Terms {
-            actions: terms.actions,
-            purposes: terms.purposes,
-            commercial: terms.commercial,
-            attribution: terms.attribution,
-            pricePerRun: terms.pricePerRun,
-            currency: terms.currency,
-            maxRuns: terms.maxRuns,
-            duration: terms.duration,
-            respondWithin: terms.respondWithin,
-            acceptWithin: terms.acceptWithin,
-            minRecords: terms.minRecords,
-            maxEpsilonMicro: terms.maxEpsilonMicro,
-            retentionDays: terms.retentionDays,
-            legalText: terms.legalText,
-        },
-        licensee: offer.licensee,
-        maxLicenses: offer.maxLicenses,
-        validUntil: offer.validUntil,
-        nonce: offer.nonce,
-    }
 }
