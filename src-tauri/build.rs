@@ -20,7 +20,9 @@ const COMMANDS: &[&str] = &[
 fn main() {
     println!("cargo::rerun-if-changed=../ui/dist");
     if !Path::new("../ui/dist/index.html").exists() {
-        println!("cargo::error=ui/dist is missing: the window's page is not built. Run `make build`, or in ui/: npm ci --ignore-scripts && npm run build");
+        println!(
+            "cargo::error=ui/dist is missing: the window's page is not built. Run `make build`, or in ui/: npm ci --ignore-scripts && npm run build"
+        );
         return;
     }
     let manifest = tauri_build::AppManifest::new().commands(COMMANDS);

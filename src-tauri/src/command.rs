@@ -68,11 +68,11 @@ fn vault_unlock(hold: State<'_, Hold>, passphrase: String) -> Answer<()> {
     Ok(hold.unlock(&Zeroizing::new(passphrase))?)
 }
 
-/// Locks the vault: its keys leave memory, and other programs can open it.
+/// Locks the vault: its keys leave memory, its phrase leaves the screen, and other programs can open it.
 #[tauri::command(async)]
 #[specta::specta]
-fn vault_lock(hold: State<'_, Hold>) -> Answer<()> {
-    Ok(hold.lock()?)
+fn vault_lock(window: AppHandle, hold: State<'_, Hold>) -> Answer<()> {
+    Ok(hold.lock(|| recovery::dismiss(&window))?)
 }
 
 /// The sources in the vault.
@@ -126,7 +126,8 @@ mod tests {
             let capability: serde_json::Value = serde_json::from_str(&text).unwrap();
             for permission in capability["permissions"].as_array().unwrap() {
                 let command = permission.as_str().unwrap().strip_prefix("allow-").unwrap().replace('-', "_");
-                let windows = capability["windows"].as_array().unwrap().iter().map(|window| window.as_str().unwrap().to_owned());
+                let windows =
+                    capability["windows"].as_array().unwrap().iter().map(|window| window.as_str().unwrap().to_owned());
                 allowed.entry(command).or_default().extend(windows);
             }
         }
@@ -150,7 +151,8 @@ mod tests {
     fn command_each_belongs_to_exactly_one_window() {
         let allowed = allowed();
         let text = generated();
-        let commands: Vec<&str> = text.split("=> __TAURI_INVOKE<").skip(1).filter_map(|rest| rest.split('"').nth(1)).collect();
+        let commands: Vec<&str> =
+            text.split("=> __TAURI_INVOKE<").skip(1).filter_map(|rest| rest.split('"').nth(1)).collect();
         assert_eq!(commands.len(), allowed.len(), "{commands:?}");
         for command in commands {
             assert_eq!(allowed.get(command).map(Vec::len), Some(1), "{command}");

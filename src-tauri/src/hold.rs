@@ -35,7 +35,10 @@ impl Hold {
         *lock(&self.phrase) = Some(Zeroizing::new(std::mem::take(&mut created.recovery_phrase)));
         *home = Some(Home::open(&self.dir, passphrase)?);
         show().map_err(|error| {
-            error.hint(format!("The vault was created, but its recovery phrase was not shown. Remove {} and create it again.", self.dir.display()))
+            error.hint(format!(
+                "The vault was created, but its recovery phrase was not shown. Remove {} and create it again.",
+                self.dir.display()
+            ))
         })
     }
 
@@ -51,14 +54,14 @@ impl Hold {
         Ok(())
     }
 
-    /// Locks the vault, once what is running with it has ended.
+    /// Locks the vault, once what is running with it has ended; `hide` then closes the window that shows the phrase.
     ///
     /// # Errors
-    /// None; like every other command, it answers with a result.
-    pub fn lock(&self) -> Result<()> {
+    /// What `hide` returns. The vault is locked all the same.
+    pub fn lock(&self, hide: impl FnOnce() -> Result<()>) -> Result<()> {
         lock(&self.home).take();
         self.forget_phrase();
-        Ok(())
+        hide()
     }
 
     /// What `ask` says of the open vault.
@@ -124,7 +127,7 @@ mod tests {
         assert!(hold.take_phrase().is_none());
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
-        hold.lock().unwrap();
+        hold.lock(|| Ok(())).unwrap();
         assert!(hold.take_phrase().is_none());
     }
 
@@ -133,17 +136,26 @@ mod tests {
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
         assert!(hold.if_open(app::status::vault).unwrap().is_some());
-        hold.lock().unwrap();
+        hold.lock(|| Ok(())).unwrap();
         assert!(hold.if_open(app::status::vault).unwrap().is_none());
         assert_eq!(hold.open(app::library::sources).err().unwrap().code, Code::Locked);
         assert_eq!(hold.open(app::dataset::list).err().unwrap().code, Code::Locked);
     }
 
     #[test]
+    fn lock_locks_even_when_the_phrase_cannot_be_hidden() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        assert!(hold.lock(|| Err(Error::failure("no window"))).is_err());
+        assert!(hold.if_open(app::status::vault).unwrap().is_none());
+        assert!(hold.take_phrase().is_none());
+    }
+
+    #[test]
     fn wrong_passphrase_opens_nothing_and_the_right_one_opens_after_it() {
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
-        hold.lock().unwrap();
+        hold.lock(|| Ok(())).unwrap();
         assert_eq!(hold.unlock("eight loud herons wading").unwrap_err().code, Code::Locked);
         assert!(hold.if_open(app::status::vault).unwrap().is_none());
         hold.unlock(PASSPHRASE).unwrap();
@@ -156,7 +168,7 @@ mod tests {
         hold.create(PASSPHRASE, || Ok(())).unwrap();
         let other = Hold::new(hold.dir().to_owned());
         assert_eq!(other.unlock(PASSPHRASE).unwrap_err().code, Code::Busy);
-        hold.lock().unwrap();
+        hold.lock(|| Ok(())).unwrap();
         other.unlock(PASSPHRASE).unwrap();
     }
 

@@ -14,9 +14,7 @@ const SIZE: (f64, f64) = (640.0, 720.0);
 /// # Errors
 /// `Failure` when the system refuses another window.
 pub fn open(app: &AppHandle) -> Result<()> {
-    if let Some(window) = app.get_webview_window(LABEL) {
-        close(&window)?;
-    }
+    dismiss(app)?;
     WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("recovery.html".into()))
         .title("Usufruct")
         .on_document_title_changed(|window, title| {
@@ -26,6 +24,14 @@ pub fn open(app: &AppHandle) -> Result<()> {
         .build()
         .map(|_| ())
         .map_err(failure)
+}
+
+/// Closes it where it is open.
+///
+/// # Errors
+/// `Failure` when the system does not close it.
+pub fn dismiss(app: &AppHandle) -> Result<()> {
+    app.get_webview_window(LABEL).map_or(Ok(()), |window| close(&window))
 }
 
 /// Closes it.

@@ -14,7 +14,7 @@ export const commands = {
 	vaultCreate: (passphrase: string) => __TAURI_INVOKE<null>("vault_create", { passphrase }),
 	/**  Opens the vault. */
 	vaultUnlock: (passphrase: string) => __TAURI_INVOKE<null>("vault_unlock", { passphrase }),
-	/**  Locks the vault: its keys leave memory, and other programs can open it. */
+	/**  Locks the vault: its keys leave memory, its phrase leaves the screen, and other programs can open it. */
 	vaultLock: () => __TAURI_INVOKE<null>("vault_lock"),
 	/**  The sources in the vault. */
 	sourceList: () => __TAURI_INVOKE<Sources>("source_list"),
