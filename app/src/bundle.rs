@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use provenance::bundle::{Argument, Bundle, ChainFacts, MAX_BUNDLE, Standing};
+use provenance::bundle::{Argument, Bundle, ChainFacts, MAX_BUNDLE};
 use provenance::chain::B256;
 use provenance::chain::client::{Endpoint, JobRecord, LicenseRecord};
 use provenance::chain::confirm;
@@ -30,8 +30,19 @@ pub async fn export(home: &Home, network: &Network, job: &str, out: &Path) -> Re
         return Err(Error::refused(format!("{} is there already", out.display())).hint("Name another file with --out."));
     }
     let bytes = assemble(home, network, job).await?.to_bytes()?;
-    std::fs::write(out, &bytes)?;
+    write_new(out, &bytes)?;
     Ok(view::Bundle { file: out.display().to_string(), bytes: bytes.len() as u64 })
+}
+
+/// Writes a file whole or not at all.
+fn write_new(out: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write;
+    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(out).map_err(|error| Error::from(error.error))?;
+    Ok(())
 }
 
 /// The bundle of a settled job, from chain, content store and this vault's receipts.
@@ -166,11 +177,7 @@ pub fn verified(bundle: &Bundle) -> view::Verified {
         .map(|check| view::Check {
             name: check.name.to_owned(),
             ok: check.ok,
-            standing: match check.standing {
-                Standing::Verified => "verified",
-                Standing::Asserted => "asserted",
-            }
-            .to_owned(),
+            standing: check.standing.word().to_owned(),
             detail: check.detail,
         })
         .collect();
@@ -185,8 +192,9 @@ pub fn verified(bundle: &Bundle) -> view::Verified {
         },
     });
     let valid = checks.iter().all(|check| check.ok);
-    let says = "bound: eight drawn rows of this output were committed, before they were drawn, against registered records";
-    view::Verified { valid, says: says.to_owned(), checks }
+    let says = "bound: if the chain says what is asserted here, eight drawn rows of this output were committed, before they \
+                were drawn, against registered records. Forgeable: the proof is under a development key";
+    view::Verified { valid, says: if valid { says } else { "nothing: a check failed" }.to_owned(), checks }
 }
 
 /// Verifies the proof for the statement, both as in the bundle, with this program's own key.

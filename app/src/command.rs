@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::home::{self, Home};
 use crate::network::{self, Network};
 use crate::{
-    bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, publish, reward, status, time, trail,
+    bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, progress, publish, reward, status, time, trail,
     wallet,
 };
 
@@ -53,7 +53,10 @@ impl Context {
         if !home::exists(&dir) {
             return Home::open(&dir, "");
         }
-        Home::open(&dir, &passphrase::read(self.global.passphrase_fd)?)
+        // Not before: at a prompt, Ctrl-C simply ends the program.
+        let secret = passphrase::read(self.global.passphrase_fd)?;
+        progress::watch_interrupt();
+        Home::open(&dir, &secret)
     }
 
     /// The vault and the network in use, with the vault's wallet as its account.
@@ -122,6 +125,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Model(ModelCommand::List) => Outcome::of(&model::list()?),
         Command::Model(ModelCommand::Add { path }) => Outcome::of(&model::add(&path)?),
         Command::Demo { data, device, keep } => {
+            progress::watch_interrupt();
             let rpc = std::env::var("USUFRUCT_RPC").ok();
             Outcome::of(&demo::run(&demo::Options { data, device, network: context.global.network.clone(), rpc, keep })?)
         }
@@ -248,7 +252,10 @@ fn network_verb(context: &Context, verb: NetworkCommand) -> Result<Outcome> {
             };
             Outcome::of(&context.runtime.block_on(network::status(&name))?)
         }
-        NetworkCommand::Serve { idle } => Outcome::of(&context.runtime.block_on(network::serve(idle))?),
+        NetworkCommand::Serve { idle } => {
+            progress::watch_interrupt();
+            Outcome::of(&context.runtime.block_on(network::serve(idle))?)
+        }
         NetworkCommand::Deploy { name, rpc } => Outcome::of(&context.runtime.block_on(network::deploy(&name, &rpc))?),
     }
 }

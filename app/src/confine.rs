@@ -13,8 +13,9 @@ use crate::error::{Code, Error, Result};
 /// What every program on Linux needs to read in order to run: loader, libraries, drivers, devices, its own code.
 const SYSTEM: [&str; 8] = ["/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run"];
 
-/// From here on this process, and all that it starts, can write only below `folders`, and read only there, in the
-/// system's folders and in `readable`. There is no way back.
+/// From here on this process, and all that it starts, can create, write and remove only below `folders`, and read only
+/// there, in the system's folders and in `readable`. There is no way back. Truncating a file by its path is not covered:
+/// Linux confines that from 6.2 on only.
 ///
 /// # Errors
 /// `Failure` where the kernel does not enforce it in full: a confinement that is not there is not promised.

@@ -11,7 +11,7 @@ use crate::library::{self, Place};
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::record::{self, Record};
-use crate::view;
+use crate::{random, view};
 
 /// The name a dataset may have: it becomes public.
 const MAX_NAME: usize = 100;
@@ -58,8 +58,8 @@ pub struct Dataset {
     /// What makes the owner commitment its own.
     #[serde(with = "serde_bytes")]
     pub owner_salt: Vec<u8>,
-    /// Once published.
-    pub published: Option<Published>,
+    /// Where it was published, oldest first.
+    pub published: Vec<Published>,
 }
 
 /// A secret of 32 bytes, wiped when dropped.
@@ -69,8 +69,10 @@ pub struct Secret(#[serde(with = "serde_bytes")] Vec<u8>);
 /// What a published dataset has on-chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Published {
-    /// The network it is on.
-    pub network: String,
+    /// The EIP-155 id of the chain it is on.
+    pub chain_id: u64,
+    /// The registry on that chain.
+    pub registry: [u8; 20],
     /// Its id.
     pub id: [u8; 32],
     /// Its manifest's CID.
@@ -85,8 +87,8 @@ impl Dataset {
     /// # Errors
     /// `Refused` where it was not published there.
     pub fn published_on(&self, network: &Network) -> Result<&Published> {
-        let published = self.published.as_ref().filter(|published| published.network == network.profile.name);
-        published.ok_or_else(|| {
+        let here = |one: &&Published| one.chain_id == network.profile.chain_id && one.registry == network.profile.datasets.0;
+        self.published.iter().rev().find(here).ok_or_else(|| {
             Error::refused(format!("dataset {:?} is not published on the network {:?}", self.name, network.profile.name))
                 .hint(format!("`usufruct dataset publish {:?}` does that.", self.name))
         })
@@ -150,12 +152,6 @@ fn word(bytes: &[u8]) -> Result<zk::Field> {
     Ok(zk::field::from_bytes(&bytes)?)
 }
 
-fn random() -> Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
-    Ok(bytes)
-}
-
 /// A dataset's records with their leaves and tree: what a job works on.
 pub struct Opened {
     /// The records, in order.
@@ -170,8 +166,12 @@ pub struct Opened {
 ///
 /// # Errors
 /// `Refused` for a name that is taken; `NotFound` for an unknown source or an empty selection.
-pub fn create(home: &mut Home, name: &str, description: &str, selection: Selection) -> Result<view::Dataset> {
+pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Selection) -> Result<view::Dataset> {
     check_name(name)?;
+    for names in [&mut selection.sources, &mut selection.kinds, &mut selection.fields] {
+        names.sort();
+        names.dedup();
+    }
     if home.has(Kind::Dataset, name)? {
         return Err(Error::refused(format!("there is a dataset {name:?} already")).hint("Choose another name."));
     }
@@ -185,9 +185,9 @@ pub fn create(home: &mut Home, name: &str, description: &str, selection: Selecti
         count: places.len() as u64,
         root: Vec::new(),
         version: 1,
-        secret: Secret(random()?.to_vec()),
-        owner_salt: random()?[..31].to_vec(),
-        published: None,
+        secret: Secret(random::bytes::<32>()?.to_vec()),
+        owner_salt: random::bytes::<31>()?.to_vec(),
+        published: Vec::new(),
     };
     let opened = open_places(home, &dataset, &places)?;
     dataset.root = zk::field::to_bytes(&opened.tree.root()).to_vec();
@@ -239,6 +239,20 @@ fn selected(selection: &Selection, record: &Record) -> bool {
     let from = selection.from.is_none_or(|from| record.time.is_some_and(|time| time >= from));
     let to = selection.to.is_none_or(|to| record.time.is_some_and(|time| time < to));
     kind && from && to
+}
+
+/// That none of a dataset's records was deleted since it was created.
+///
+/// # Errors
+/// `Refused` where one was.
+pub fn check_members(home: &Home, dataset: &Dataset) -> Result<()> {
+    let places: Vec<Place> = home.find(Kind::Members, &dataset.name)?.unwrap_or_default();
+    let deleted = library::deleted_among(home, &places)?;
+    if deleted == 0 {
+        return Ok(());
+    }
+    Err(Error::refused(format!("{deleted} records of dataset {:?} were deleted since it was created", dataset.name))
+        .hint("Create the dataset again under another name."))
 }
 
 /// Reads a dataset's records and rebuilds its tree.
@@ -297,17 +311,18 @@ pub fn find(home: &Home, name: &str) -> Result<Dataset> {
 /// `Integrity` where the vault's entries cannot be read.
 pub fn find_by_id(home: &Home, id: &[u8; 32]) -> Result<Option<Dataset>> {
     let all = home.all::<Dataset>(Kind::Dataset)?;
-    Ok(all.into_iter().map(|(_, dataset)| dataset).find(|dataset| dataset.published.as_ref().is_some_and(|p| &p.id == id)))
+    Ok(all.into_iter().map(|(_, dataset)| dataset).find(|dataset| dataset.published.iter().any(|p| &p.id == id)))
 }
 
-/// The name of a published dataset that holds the record at `place`.
+/// The name of a dataset that holds the record at `place` and is published, or is about to be.
 ///
 /// # Errors
 /// `Integrity` where the vault's entries cannot be read.
 pub fn active_with(home: &Home, place: &Place) -> Result<Option<String>> {
     for (name, dataset) in home.all::<Dataset>(Kind::Dataset)? {
         let members: Vec<Place> = home.find(Kind::Members, &name)?.unwrap_or_default();
-        if dataset.published.is_some() && members.contains(place) {
+        let active = !dataset.published.is_empty() || home.has(Kind::Manifest, &name)?;
+        if active && members.contains(place) {
             return Ok(Some(name));
         }
     }
@@ -333,9 +348,9 @@ pub fn shown(dataset: &Dataset) -> Result<view::Dataset> {
         records: dataset.count,
         root: hex::encode(&dataset.root),
         tier: dataset.tier()?.name().to_owned(),
-        state: if dataset.published.is_some() { "active" } else { "draft" }.to_owned(),
+        state: if dataset.published.is_empty() { "draft" } else { "active" }.to_owned(),
         fields: dataset.fields.clone(),
-        dataset_id: dataset.published.as_ref().map(|p| hex::encode(p.id)),
-        manifest_cid: dataset.published.as_ref().map(|p| p.manifest.clone()),
+        dataset_id: dataset.published.last().map(|p| hex::encode(p.id)),
+        manifest_cid: dataset.published.last().map(|p| p.manifest.clone()),
     })
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::args::DeviceChoice;
 use crate::error::{Code, Error, Result};
-use crate::{sample, tamper, view};
+use crate::{random, sample, tamper, view};
 
 /// Price of the demo's run.
 const PRICE: &str = "2.5";
@@ -75,13 +75,7 @@ impl Player {
 
 fn told(role: &str, args: &[&str], error: &Value, status: Option<i32>) -> Error {
     let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
-    let code = match status {
-        Some(3) => Code::Locked,
-        Some(6) => Code::Integrity,
-        Some(7) => Code::Network,
-        Some(8) => Code::Refused,
-        _ => Code::Failure,
-    };
+    let code = status.and_then(Code::from_exit).unwrap_or(Code::Failure);
     let error = Error::new(code, format!("{role}: `usufruct {}`: {}", args.join(" "), text("message")));
     if text("hint").is_empty() { error } else { error.hint(text("hint")) }
 }
@@ -153,9 +147,7 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
     let player = |role: &'static str| -> Result<Player> {
         let home = root.join(role);
         std::fs::create_dir_all(&home)?;
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret).map_err(|e| Error::failure(e.to_string()))?;
-        let passphrase = hex::encode(secret);
+        let passphrase = hex::encode(random::bytes::<16>()?);
         Ok(Player { role, home, network_home: network_home.clone(), passphrase, confined: vec![], network: network.clone() })
     };
     let contributor = player("contributor")?;

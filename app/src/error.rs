@@ -29,6 +29,13 @@ pub enum Code {
 }
 
 impl Code {
+    /// The code with this number.
+    pub fn from_exit(status: i32) -> Option<Code> {
+        use Code::*;
+        let all = [Failure, Usage, Locked, NotFound, Busy, Integrity, Network, Refused, Partial, Interrupted];
+        all.into_iter().find(|code| *code as i32 == status)
+    }
+
     /// The word that stands for this code in `{"error":{"code":…}}`.
     pub fn word(self) -> &'static str {
         match self {

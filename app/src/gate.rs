@@ -2,11 +2,14 @@
 //! computes, and shows the owner the same facts before approval.
 
 use compute::Output;
+use provenance::exchange::MAX_PACKAGE;
 
 use crate::error::{Error, Result};
 
 /// Bytes that one record may give, at most: the widest row a model here produces.
 const MAX_ROW_BYTES: u64 = 4 * 4096;
+/// Bytes of a package besides rows, salts and leaves, at most.
+const PACKAGE_HEAD: u64 = 1024;
 
 /// What an `embed` job will let out, in plain words, before it runs.
 pub fn preview(records: u64, dimension: u64) -> Vec<String> {
@@ -17,6 +20,19 @@ pub fn preview(records: u64, dimension: u64) -> Vec<String> {
         "no text, no fields, no logs, no timings".to_owned(),
         "an embedding is data: much of a text can be recovered from it. No privacy budget protects it".to_owned(),
     ]
+}
+
+/// That the rows, with a salt and a leaf each, fit one package.
+///
+/// # Errors
+/// `Refused` where they do not: said before anything is computed.
+pub fn fits(records: u64, dimension: u64) -> Result<()> {
+    let size = rows_bytes(records, dimension) + records * 64 + PACKAGE_HEAD;
+    if size <= MAX_PACKAGE {
+        return Ok(());
+    }
+    Err(Error::refused(format!("{records} rows of {dimension} numbers do not fit one output of {MAX_PACKAGE} bytes"))
+        .hint("Offer a smaller dataset."))
 }
 
 /// Bytes of the rows alone.

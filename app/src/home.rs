@@ -35,8 +35,10 @@ pub enum Kind {
     Job,
     /// The sealed package of a job.
     Package,
-    /// The consumer's side of a job.
+    /// The consumer's side of a job, by its spec.
     Request,
+    /// What is about to be bought or requested, until the chain has it.
+    Intent,
     /// A signed receipt, by job.
     Receipt,
     /// A setting.
@@ -58,6 +60,7 @@ impl Kind {
             Kind::Job => "job",
             Kind::Package => "package",
             Kind::Request => "request",
+            Kind::Intent => "intent",
             Kind::Receipt => "receipt",
             Kind::Setting => "setting",
         }
@@ -87,13 +90,21 @@ impl Home {
             return Err(Error::refused(format!("there is a vault in {} already", dir.display()))
                 .hint("Choose another folder with --home, or use the vault that is there."));
         }
-        let mut vault =
-            Vault::create_with(&folder(dir), &Secret::from(passphrase), phrase.entropy(), KdfCost::FLOOR, &options(dir))?;
+        // Made beside its place and moved there whole: a vault that was not finished is never found.
+        let (draft, secret) = (dir.join("vault.new"), Secret::from(passphrase));
+        match std::fs::remove_dir_all(&draft) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let mut vault = Vault::create_with(&draft, &secret, phrase.entropy(), KdfCost::FLOOR, &options(dir))?;
         let mut kept = Zeroizing::new(vec![language_code(phrase.language())]);
         kept.extend(phrase.entropy());
         vault.put(Kind::Phrase.word(), PHRASE, &mut kept.as_slice())?;
         vault.commit()?;
-        Ok(Home { dir: dir.to_owned(), vault, person: Person::from_phrase(phrase)? })
+        drop(vault);
+        std::fs::rename(&draft, folder(dir))?;
+        std::fs::File::open(dir)?.sync_all()?;
+        Home::open(dir, passphrase)
     }
 
     /// Opens the vault in `dir`.

@@ -22,6 +22,7 @@ pub mod passphrase;
 pub mod progress;
 pub mod proving;
 pub mod publish;
+pub mod random;
 pub mod record;
 pub mod reward;
 pub mod sample;

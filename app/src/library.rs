@@ -232,7 +232,24 @@ fn shown(record: &Record) -> Result<view::Record> {
     })
 }
 
-/// Deletes the record whose id begins with `id`. The next rewriting of packs removes its bytes.
+/// How many of the records at `places` were deleted.
+///
+/// # Errors
+/// `Integrity` where a batch was altered.
+pub fn deleted_among(home: &Home, places: &[Place]) -> Result<usize> {
+    let deleted: HashSet<String> = home.names(Kind::Deleted)?.into_iter().collect();
+    if deleted.is_empty() {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for record in at(home, places, &mut |_, _| Ok(()))? {
+        count += usize::from(deleted.contains(&hex::encode(record.identity()?)));
+    }
+    Ok(count)
+}
+
+/// Deletes the record whose id begins with `id`: no list, search or new dataset holds it from then on, and importing it
+/// again does not bring it back. Its bytes stay in the vault's packs, encrypted.
 ///
 /// # Errors
 /// `NotFound` for no such record, `Usage` for an ambiguous one, `Refused` while a dataset that is published and active holds it.

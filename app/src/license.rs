@@ -1,22 +1,23 @@
 //! Licenses: bought, listed, revoked by the owner, their unused runs reclaimed by the buyer.
 
-use provenance::chain::client::{LicenseRecord, Purchase};
+use provenance::chain::client::{Chain, LicenseRecord, Purchase};
 use provenance::chain::{B256, LicenseState, U256};
 use provenance::cid::Cid;
+use provenance::offer::SignedOffer;
 use provenance::terms::Actions;
 
 use crate::error::{Error, Result};
-use crate::home::Home;
+use crate::home::{Home, Kind};
 use crate::ids;
 use crate::network::Network;
-use crate::{offer, time, view};
+use crate::{offer, random, time, view};
 
 /// Buys a license from the offer with this CID; pays all its runs into escrow.
 ///
 /// # Errors
 /// `NotFound` for an unknown offer; `Refused` where the offer is not for this buyer, or the balance does not reach;
 /// `Integrity` where it does not verify.
-pub async fn buy(home: &Home, network: &Network, offer: &str, dry_run: bool) -> Result<view::License> {
+pub async fn buy(home: &mut Home, network: &Network, offer: &str, dry_run: bool) -> Result<view::License> {
     let cid: Cid = offer.parse().map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
     let verified = offer::read(network, &cid).await?;
     let buyer = home.person.address();
@@ -38,16 +39,39 @@ pub async fn buy(home: &Home, network: &Network, offer: &str, dry_run: bool) -> 
             ],
         });
     }
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
-    let purchase = Purchase {
-        offer: verified.signed.offer.to_typed(),
-        signature: verified.signed.signature,
-        nonce: U256::from_be_bytes(nonce),
-    };
-    let (id, sent) = network.chain.buy(home.person.signer(), &purchase).await?;
+    if let Some(warning) = offer::unusable(terms) {
+        eprintln!("warning: {warning}");
+    }
+    let (id, tx) = settle_purchase(home, network, &cid, &verified.signed).await?;
     let record = network.chain.license(id).await?;
-    shown(&record, network, sent.last().map(|sent| sent.tx)).await
+    shown(&record, network, Some(tx)).await
+}
+
+/// Buys once: the nonce is kept before anything is sent, so that the same command after a crash finds the license it paid
+/// for instead of paying again. Returns the license's id and the purchase's transaction.
+async fn settle_purchase(home: &mut Home, network: &Network, cid: &Cid, offer: &SignedOffer) -> Result<(B256, B256)> {
+    let intent = format!("buy {cid} on {}", network.profile.licenses);
+    let nonce = match home.find_bytes(Kind::Intent, &intent)? {
+        Some(kept) => U256::from_be_slice(&kept),
+        None => {
+            let nonce = random::bytes::<32>()?;
+            home.keep_bytes(Kind::Intent, &intent, &nonce)?;
+            home.commit()?;
+            U256::from_be_bytes(nonce)
+        }
+    };
+    let id = Chain::license_id(offer.digest().into(), home.person.address(), nonce);
+    let tx = match network.chain.license(id).await {
+        Ok(bought) => bought.bought.tx,
+        Err(provenance::Error::NotFound(_)) => {
+            let purchase = Purchase { offer: offer.offer.to_typed(), signature: offer.signature, nonce };
+            network.chain.buy(home.person.signer(), &purchase).await?.1.last().map(|sent| sent.tx).unwrap_or_default()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    home.forget(Kind::Intent, &intent)?;
+    home.commit()?;
+    Ok((id, tx))
 }
 
 /// Licenses that this person holds, and licenses to this person's datasets.

@@ -10,7 +10,11 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            if error.use_stderr() && std::env::args().any(|argument| argument == "--json") {
+                print(format!("{:#}\n", app::error::Error::usage(error.to_string().trim_end()).json()));
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -18,7 +22,6 @@ fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("USUFRUCT_LOG"))
         .with_writer(std::io::stderr)
         .init();
-    app::progress::watch_interrupt();
     let json = cli.global.json;
     match command::run(cli) {
         Ok(outcome) => {

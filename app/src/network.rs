@@ -132,6 +132,8 @@ fn start(folder: &Path) -> Result<()> {
         .args(["network", "serve", "--idle", &IDLE.to_string()])
         .env("USUFRUCT_NETWORK_HOME", folder)
         .env_remove("USUFRUCT_PASSPHRASE")
+        .env_remove("USUFRUCT_NEW_PASSPHRASE")
+        .env_remove("USUFRUCT_RECOVERY_PHRASE")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -9,11 +9,11 @@ use provenance::manifest::Manifest;
 use provenance::offer::{Offer, SignedOffer};
 use provenance::terms::{Action, Amount, DAY, Preset, Terms};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::home::Home;
 use crate::ids;
 use crate::network::Network;
-use crate::{dataset, time, view};
+use crate::{dataset, random, time, view};
 
 /// Seconds in an hour.
 const HOUR: u64 = 3600;
@@ -61,16 +61,20 @@ pub async fn create(home: &Home, network: &Network, name: &str, wanted: &Wanted,
         licensee: wanted.licensee.as_deref().map(ids::address).transpose()?,
         max_licenses: wanted.max_licenses,
         valid_until: network.chain.now().await? + u64::from(wanted.valid_days) * DAY,
-        nonce: random_nonce()?,
+        nonce: U256::from_be_bytes(random::bytes::<32>()?),
     };
     let signed = offer.sign(home.person.signer(), offers_domain(network))?;
     let bytes = signed.to_bytes()?;
     let cid = signed.cid()?;
-    let public = vec![
+    let mut public = vec![
         format!("the terms and the price ({} a run), signed by {}", signed.offer.terms.price_per_run.show(network.symbol()), home.person.address()),
         format!("that dataset {} can be licensed until {}", ids::shown(published.id), time::rfc3339(signed.offer.valid_until as i64)),
     ];
     let shown = shown_terms(&signed.offer.terms, network);
+    if let Some(warning) = unusable(&signed.offer.terms) {
+        eprintln!("warning: {warning}");
+        public.push(warning);
+    }
     if dry_run {
         return Ok(view::OfferCreated { offer_cid: cid.to_string(), tx: None, terms: shown, public });
     }
@@ -94,15 +98,15 @@ fn terms(wanted: &Wanted, network: &Network) -> Result<Terms> {
     Ok(terms)
 }
 
-fn random_nonce() -> Result<U256> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
-    Ok(U256::from_be_bytes(bytes))
-}
-
 /// The contract that offers are signed for.
 pub fn offers_domain(network: &Network) -> Domain {
     Domain { chain_id: network.profile.chain_id, contract: network.profile.licenses }
+}
+
+/// A warning where these terms allow nothing that this program can run.
+pub fn unusable(terms: &Terms) -> Option<String> {
+    let usable = terms.actions.contains(Action::Embed);
+    (!usable).then(|| format!("this version runs `embed` only, so nobody can use a license for {} yet", terms.actions))
 }
 
 /// What to look for.
@@ -129,6 +133,7 @@ pub async fn find(network: &Network, filter: &Filter) -> Result<view::Offers> {
         let cid = Cid::from_digest(Codec::Raw, announced.offer.0);
         let verified = match read(network, &cid).await {
             Ok(verified) => verified,
+            Err(error) if error.code == Code::Network => return Err(error),
             Err(error) => {
                 found.left_out.push(format!("{cid}: {}", error.message));
                 continue;
@@ -179,6 +184,9 @@ pub async fn read(network: &Network, cid: &Cid) -> Result<Verified> {
     let signed = SignedOffer::from_bytes(&network.content.get_raw(cid)?)?;
     let dataset = network.chain.dataset(signed.offer.dataset.into()).await?;
     signed.verify(dataset.owner, &offers_domain(network))?;
+    if signed.offer.terms.currency != network.currency()? {
+        return Err(Error::refused("the offer is priced in a currency that this program does not show"));
+    }
     let manifest = read_manifest(network, dataset.manifest.0)?;
     let agrees = manifest.root == dataset.root.to_be_bytes::<32>() && manifest.records == dataset.count && manifest.owner == dataset.owner;
     if !agrees {
@@ -208,6 +216,7 @@ pub async fn list(home: &Home, network: &Network) -> Result<view::Offers> {
         let cid = Cid::from_digest(Codec::Raw, announced.offer.0);
         match read(network, &cid).await {
             Ok(verified) => found.offers.push(shown(&cid, &verified, network, track)),
+            Err(error) if error.code == Code::Network => return Err(error),
             Err(error) => found.left_out.push(format!("{cid}: {}", error.message)),
         }
     }

@@ -73,8 +73,17 @@ fn ask_twice() -> Result<Zeroizing<String>> {
 }
 
 fn long_enough(secret: Zeroizing<String>) -> Result<Zeroizing<String>> {
+    check(&secret)?;
+    Ok(secret)
+}
+
+/// Whether a new passphrase is long enough.
+///
+/// # Errors
+/// `Usage` where it is too short.
+pub fn check(secret: &str) -> Result<()> {
     if secret.chars().count() >= MIN_NEW {
-        return Ok(secret);
+        return Ok(());
     }
     Err(Error::usage(format!("a passphrase needs at least {MIN_NEW} characters")).hint("A few unrelated words make a good one."))
 }

@@ -20,10 +20,11 @@ use crate::{ids, time, view};
 /// `NotFound`; `Refused` where it is published already; `Integrity` where its records no longer give its root.
 pub async fn run(home: &mut Home, network: &Network, name: &str, dry_run: bool) -> Result<view::Published> {
     let mut dataset = dataset::find(home, name)?;
-    if let Some(published) = &dataset.published {
+    if let Ok(published) = dataset.published_on(network) {
         return Err(Error::refused(format!("dataset {name:?} is published already, as {}", ids::shown(published.id)))
             .hint("A changed selection is a new dataset."));
     }
+    dataset::check_members(home, &dataset)?;
     let manifest = match home.find_bytes(Kind::Manifest, name)? {
         Some(bytes) => Manifest::from_bytes(&bytes)?,
         None => describe(home, network, &dataset, &dataset::open(home, &dataset)?).await?,
@@ -43,8 +44,9 @@ pub async fn run(home: &mut Home, network: &Network, name: &str, dry_run: bool) 
     home.keep_bytes(Kind::Manifest, name, &manifest.to_bytes()?)?;
     home.commit()?;
     let tx = register(home, network, &manifest, id).await?.to_string();
-    dataset.published = Some(Published {
-        network: network.profile.name.clone(),
+    dataset.published.push(Published {
+        chain_id: network.profile.chain_id,
+        registry: network.profile.datasets.into_array(),
         id: id.0,
         manifest: cid.to_string(),
         tx: tx.clone(),

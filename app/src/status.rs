@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use provenance::wallet::Phrase;
+use provenance::wallet::{Language, Phrase};
 use vault::{CheckDepth, KdfCost, Secret};
 
 use crate::error::Result;
 use crate::home::{Home, Kind};
 use crate::library;
-use crate::view;
+use crate::{passphrase, view};
 
 /// Creates a vault in `dir` for the person of `phrase`.
 ///
@@ -21,6 +21,15 @@ pub fn init(dir: &Path, passphrase: &str, phrase: &Phrase) -> Result<view::Init>
         wallet: home.person.address().to_string(),
         recovery_phrase: phrase.words()?.to_string(),
     })
+}
+
+/// Creates a vault in `dir` for a new person, whose recovery phrase is in the answer.
+///
+/// # Errors
+/// `Usage` for a passphrase that is too short; `Refused` when there is a vault already.
+pub fn create(dir: &Path, secret: &str) -> Result<view::Init> {
+    passphrase::check(secret)?;
+    init(dir, secret, &Phrase::generate(Language::English)?)
 }
 
 /// What the vault holds.

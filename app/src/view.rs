@@ -6,6 +6,25 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
+use crate::error::Error;
+
+/// An error, as the window shows it.
+#[derive(Serialize, specta::Type, Debug)]
+pub struct Failure {
+    /// The word of its code, such as `locked`.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do next, where something can be done.
+    pub hint: Option<String>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure { code: error.code.word().to_owned(), message: error.message, hint: error.hint }
+    }
+}
+
 /// `init`
 #[derive(Serialize)]
 pub struct Init {
@@ -72,7 +91,7 @@ impl Display for Import {
 }
 
 /// One source.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Source {
     /// Its name.
     pub name: String,
@@ -87,7 +106,7 @@ pub struct Source {
 }
 
 /// `source list`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Sources {
     /// All of them, by name.
     pub sources: Vec<Source>,
@@ -149,7 +168,7 @@ impl Display for Deleted {
 }
 
 /// One dataset.
-#[derive(Serialize, Clone)]
+#[derive(Serialize, Clone, specta::Type)]
 pub struct Dataset {
     /// Its name in this vault; never published unless given as the public name.
     pub name: String,
@@ -182,7 +201,7 @@ impl Display for Dataset {
 }
 
 /// `dataset list`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Datasets {
     /// All of them, by name.
     pub datasets: Vec<Dataset>,
@@ -403,10 +422,12 @@ pub struct Job {
     pub dataset_id: String,
     /// How many records it uses: all of the dataset version.
     pub records: u64,
-    /// Bytes of the sealed output, once there is one; before, what the preview expects.
+    /// Bytes of the sealed output, once there is one.
     pub output_bytes: Option<u64>,
     /// How long proving took.
     pub proof_ms: Option<u64>,
+    /// Who asked for it.
+    pub licensee: String,
     /// What it pays.
     pub price: String,
     /// Where it ran.
@@ -432,7 +453,7 @@ pub struct Job {
 impl Display for Job {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "job {}", self.job_id)?;
-        writeln!(f, "  {}: {} over {} records, pays {}", self.state, self.template, self.records, self.price)?;
+        writeln!(f, "  {}: {} over {} records for {}, pays {}", self.state, self.template, self.records, self.licensee, self.price)?;
         if let Some(device) = &self.device {
             writeln!(f, "  device {device}, model {}", self.model.as_deref().unwrap_or("unknown"))?;
         }
@@ -610,12 +631,12 @@ pub struct Verified {
 impl Display for Verified {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.checks.iter().try_for_each(|check| write!(f, "{check}"))?;
-        writeln!(f, "{}", if self.valid { &self.says } else { "NOT VALID" })
+        writeln!(f, "{}\nThis shows {}.", if self.valid { "valid" } else { "NOT VALID" }, self.says)
     }
 }
 
 /// `vault status`
-#[derive(Serialize, Clone)]
+#[derive(Serialize, Clone, specta::Type)]
 pub struct VaultStatus {
     /// The vault's id, hex.
     pub vault_id: String,

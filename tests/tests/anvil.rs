@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tests::{program, root, text};
+use tests::{Person, program, root, text};
 
 struct Anvil(Child);
 
@@ -15,11 +15,14 @@ impl Drop for Anvil {
     }
 }
 
-/// A fresh anvil and where it answers.
-fn anvil() -> (Anvil, String) {
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port").port()
+}
+
+/// A fresh anvil on `port` and where it answers.
+fn anvil(port: u16) -> (Anvil, String) {
     let path = root().join("contracts/node_modules/.bin/anvil");
     assert!(path.exists(), "{} is missing; `make setup` installs it", path.display());
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port").port();
     let child = Command::new(path).args(["--port", &port.to_string(), "--silent"]).stdout(Stdio::null()).spawn().expect("anvil");
     let anvil = Anvil(child);
     let started = Instant::now();
@@ -32,7 +35,7 @@ fn anvil() -> (Anvil, String) {
 
 #[test]
 fn loop_runs_whole_on_anvil() {
-    let (_anvil, url) = anvil();
+    let (_anvil, url) = anvil(free_port());
     let data = tempfile::tempdir().expect("a folder");
     tests::market::notes(data.path(), "anvil", 40);
     let output = Command::new(program("usufruct"))
@@ -57,4 +60,28 @@ fn unreachable_network_ends_with_its_own_code() {
         .output()
         .expect("it starts");
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn network_down_loses_nothing_and_the_step_can_be_run_again() {
+    let port = free_port();
+    let (node, url) = anvil(port);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut person = Person::new(folder.path(), "person");
+    person.network = "anvil".into();
+    person.run(&["network", "deploy", "anvil", "--rpc", &url]);
+    person.run(&["init"]);
+    let notes = folder.path().join("notes");
+    tests::market::notes(&notes, "anvil", 8);
+    person.run(&["import", &notes.to_string_lossy(), "--source", "n"]);
+    person.run(&["dataset", "create", "n", "--source", "n"]);
+    drop(node);
+    person.fails(7, &["dataset", "publish", "n"]);
+    assert_eq!(person.run(&["dataset", "show", "n"])["state"], "draft");
+    // Another chain at the same address, without our contracts, is not trusted.
+    let (_node, url) = anvil(port);
+    person.fails(6, &["dataset", "publish", "n"]);
+    person.run(&["network", "deploy", "anvil", "--rpc", &url]);
+    person.run(&["dataset", "publish", "n"]);
+    assert_eq!(person.run(&["dataset", "show", "n"])["state"], "active");
 }

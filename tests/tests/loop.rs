@@ -104,8 +104,14 @@ fn consumer_cannot_read_the_contributors_home() {
     free.run(&["import", &secret.to_string_lossy()]);
     let (code, answer) = market.consumer.try_run(&["import", &secret.to_string_lossy()]);
     assert_ne!(code, 0, "{answer:#}");
-    let (code, answer) = market.consumer.try_run(&["vault", "status", "--home", &market.contributor.home.to_string_lossy()]);
-    assert_ne!(code, 0, "{answer:#}");
+    // Nor the vault, even with its passphrase; the same processes unconfined can.
+    let intruder = |confined: Vec<std::path::PathBuf>| {
+        let other = Person { confined, ..Person::new(market.folder.path(), "consumer") };
+        Person { home: market.contributor.home.clone(), passphrase: market.contributor.passphrase.clone(), ..other }
+    };
+    let said = intruder(market.consumer.confined.clone()).fails(1, &["vault", "status"]);
+    assert!(said.contains("Permission denied"), "{said}");
+    intruder(vec![]).run(&["vault", "status"]);
 }
 
 #[test]

@@ -6,6 +6,24 @@ use tests::market::{Market, notes};
 use tests::{Person, text};
 
 #[test]
+fn unknown_network_is_not_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    person.network = "nowhere".into();
+    person.fails(4, &["wallet", "show"]);
+}
+
+#[test]
+fn wrong_command_is_usage_in_json_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.fails(2, &["dataset", "forge"]);
+    person.run(&["init"]);
+    person.fails(2, &["job", "show", "not-an-id"]);
+}
+
+#[test]
 fn wrong_passphrase_is_locked() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut person = Person::new(folder.path(), "person");
@@ -114,14 +132,11 @@ fn rejected_and_declined_jobs_refund() {
 }
 
 #[test]
-fn network_down_loses_nothing() {
+fn network_killed_between_two_steps_loses_nothing() {
     let mut market = Market::open();
     let (_, job) = market.requested("diary", 10, &[]);
     market.contributor.run(&["job", "approve", &job]);
     market.stop_network();
-    market.contributor.network = "nowhere".into();
-    market.contributor.fails(4, &["job", "run", &job, "--device", "cpu"]);
-    market.contributor.network = "embedded".into();
     market.start_network();
     assert_eq!(market.contributor.run(&["job", "run", &job, "--device", "cpu"])["state"], "drawn");
     // The same step again finds its work done.
@@ -135,6 +150,17 @@ fn record_in_an_active_dataset_is_not_deleted() {
     let record = text(&market.contributor.run(&["record", "list"])["records"][0], "id");
     market.contributor.fails(8, &["record", "delete", &record]);
     market.contributor.fails(4, &["record", "delete", "ffffffffffff"]);
+
+    // One that only a draft holds can be deleted; the draft is not published then.
+    let folder = market.folder.path().join("draft");
+    notes(&folder, "draft", 9);
+    market.contributor.run(&["import", &folder.to_string_lossy(), "--source", "draft"]);
+    market.contributor.run(&["dataset", "create", "draft", "--source", "draft", "--source", "draft"]);
+    let record = text(&market.contributor.run(&["record", "list", "--source", "draft"])["records"][0], "id");
+    market.contributor.run(&["record", "delete", &record]);
+    market.contributor.fails(8, &["dataset", "publish", "draft"]);
+    assert_eq!(market.contributor.run(&["record", "list", "--source", "draft"])["total"], 8);
+    assert_eq!(market.contributor.run(&["import", &folder.to_string_lossy(), "--source", "draft"])["records"], 0);
 }
 
 #[test]

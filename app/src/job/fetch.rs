@@ -1,6 +1,7 @@
 //! The consumer opens a settled output, recomputes every row's digest and both roots, and writes it in open formats.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use provenance::chain::JobState;
@@ -24,6 +25,9 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> R
     let seen = see(home, network, job).await?;
     seen.only(Side::Consumer)?;
     seen.in_state(&[JobState::Settled, JobState::Delivered])?;
+    if out.exists() && fs::read_dir(out)?.next().is_some() {
+        return Err(Error::refused(format!("{} is not empty", out.display())).hint("Name another folder with --out."));
+    }
     let (sealed, receipt) = delivery::receive(network, &seen.record).await?;
     let package = open(home, &seen, &sealed)?;
     let expected = expected(network, &seen)?;
@@ -35,12 +39,13 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> R
     let receipt = receipt.acknowledge(home.person.signer())?;
     home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;
     home.commit()?;
+    let files = write(home, network, &package, job, out).await?;
+    // Last: what was acknowledged is on the consumer's disk.
     if seen.record.state == JobState::Settled
         && let Some(signature) = &receipt.acknowledgement
     {
         network.chain.acknowledge(home.person.signer(), seen.record.id, signature).await?;
     }
-    let files = write(home, network, &package, job, out).await?;
     let state = see(home, network, job).await?.view(network, None)?.state;
     Ok(view::Fetched { job_id: ids::shown(seen.record.id), state, files, checks })
 }
@@ -61,12 +66,13 @@ fn expected(network: &Network, seen: &Seen) -> Result<Expected> {
 
 /// Writes the files beside `out` first and moves them there together, so that a half-written output is never found.
 async fn write(home: &Home, network: &Network, package: &Package, job: &str, out: &Path) -> Result<Vec<String>> {
-    if out.exists() && fs::read_dir(out)?.next().is_some() {
-        return Err(Error::refused(format!("{} is not empty", out.display())).hint("Name another folder with --out."));
-    }
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = tempfile::tempdir_in(parent)?;
-    let put = |name: &str, bytes: &[u8]| fs::write(draft.path().join(name), bytes);
+    let put = |name: &str, bytes: &[u8]| {
+        let mut file = fs::File::create(draft.path().join(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
     put("rows.safetensors", &safetensors(package)?)?;
     put("rows.jsonl", rows(package)?.as_bytes())?;
     let bundle = bundle::assemble(home, network, job).await?;
@@ -77,6 +83,7 @@ async fn write(home: &Home, network: &Network, package: &Package, job: &str, out
     let _ = fs::remove_dir(out);
     let draft = draft.keep();
     fs::rename(&draft, out)?;
+    fs::File::open(parent)?.sync_all()?;
     let names = ["rows.safetensors", "rows.jsonl", "terms.jsonld", "job.bundle", "README.md"];
     Ok(names.iter().map(|name| out.join(name).display().to_string()).collect())
 }

@@ -22,13 +22,29 @@ use crate::home::{Home, Kind};
 use crate::network::Network;
 use crate::{gate, ids, model, time, view};
 
+/// Blocks after the commit in which the challenge can be drawn (`DRAW_WINDOW` of the escrow).
+const DRAW_WINDOW: u64 = 256;
+
 /// What the contributor's vault keeps of a job.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Kept {
-    /// Whether the owner allowed it to run and its output to leave.
-    pub approved: bool,
+    /// That the owner allowed it to run and its output to leave.
+    pub approved: Option<Approval>,
     /// What the run gave.
     pub run: Option<run::Ran>,
+}
+
+/// What the owner saw and allowed: nothing else may leave.
+#[derive(Serialize, Deserialize)]
+pub struct Approval {
+    /// The model asked for.
+    pub model: [u8; 32],
+    /// Rows.
+    pub rows: u64,
+    /// Numbers in a row.
+    pub dimension: u64,
+    /// When, in seconds since 1970.
+    pub at: i64,
 }
 
 /// What a job command prints.
@@ -77,6 +93,8 @@ pub(crate) struct Seen {
     pub kept: Kept,
     pub side: Side,
     pub now: u64,
+    /// The chain's newest block.
+    pub block: u64,
 }
 
 /// Whose job it is to this person.
@@ -101,7 +119,8 @@ async fn seen(home: &Home, network: &Network, record: JobRecord) -> Result<Seen>
         (_, true) => Side::Consumer,
         _ => Side::Neither,
     };
-    Ok(Seen { record, kept, side, now: network.chain.now().await? })
+    let (now, block) = (network.chain.now().await?, network.chain.head_block().await?);
+    Ok(Seen { record, kept, side, now, block })
 }
 
 impl Seen {
@@ -125,6 +144,11 @@ impl Seen {
         Err(Error::refused(format!("the job is {}", state(&self.record, &self.kept))).hint(next(self)))
     }
 
+    /// Whether the challenge can no longer be drawn: the chain knows the hashes of the last 256 blocks only.
+    fn draw_missed(&self) -> bool {
+        self.record.commitment.as_ref().is_some_and(|commitment| self.block >= commitment.atBlock + DRAW_WINDOW)
+    }
+
     /// For a reader.
     pub(crate) fn view(&self, network: &Network, sent: Option<Sent>) -> Result<view::Job> {
         let details = &self.record.details;
@@ -139,6 +163,7 @@ impl Seen {
             records: details.count,
             output_bytes: run.map(|run| run.output_bytes),
             proof_ms: run.and_then(|run| run.proof.as_ref()).map(|proof| proof.ms),
+            licensee: details.licensee.to_string(),
             price: Amount::from_units(details.amount)?.show(network.symbol()),
             device: run.map(|run| run.device.clone()),
             model: run.map(|run| run.model.clone()),
@@ -155,7 +180,7 @@ impl Seen {
 
 fn state(record: &JobRecord, kept: &Kept) -> &'static str {
     match record.state {
-        JobState::Requested if kept.approved => "approved",
+        JobState::Requested if kept.approved.is_some() => "approved",
         JobState::Requested => "requested",
         JobState::Committed => "committed",
         JobState::Drawn => "drawn",
@@ -174,11 +199,12 @@ fn next(seen: &Seen) -> String {
     let accept_by = seen.record.accept_by().unwrap_or_default();
     match (seen.record.state, seen.side) {
         (JobState::Requested, _) if seen.now > details.runBy => "the owner did not run it in time: `job refund` returns the price".into(),
-        (JobState::Requested, Side::Contributor) if seen.kept.approved => format!("`job run`, until {}", until(details.runBy)),
+        (JobState::Requested, Side::Contributor) if seen.kept.approved.is_some() => format!("`job run`, until {}", until(details.runBy)),
         (JobState::Requested, Side::Contributor) => format!("`job approve` or `job decline`, until {}", until(details.runBy)),
         (JobState::Requested, _) => format!("the owner approves and runs it, until {}", until(details.runBy)),
+        (JobState::Committed, _) if seen.draw_missed() => "the challenge was not drawn in time: `job refund` returns the price".into(),
         (JobState::Committed, Side::Contributor) => "`job run` again draws the challenge".into(),
-        (JobState::Committed, _) => "the challenge is drawn".into(),
+        (JobState::Committed, _) => "the owner draws the challenge".into(),
         (JobState::Drawn, Side::Consumer) if seen.now <= accept_by => format!("`job accept` or `job reject`, until {}", until(accept_by)),
         (JobState::Drawn, Side::Contributor) if seen.now <= accept_by => {
             format!("the buyer accepts it; after {} silence counts as acceptance", until(accept_by))
@@ -197,7 +223,7 @@ fn next(seen: &Seen) -> String {
 ///
 /// # Errors
 /// `Network`; `Integrity` where the node's events do not match the contract.
-pub async fn inbox(home: &Home, network: &Network) -> Result<view::Jobs> {
+pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
     let me = home.person.address();
     let mut records = network.chain.jobs_for(me).await?;
     for asked in network.chain.jobs_by(me).await? {
@@ -208,8 +234,20 @@ pub async fn inbox(home: &Home, network: &Network) -> Result<view::Jobs> {
     records.sort_by_key(|record| std::cmp::Reverse(record.requested));
     let mut jobs = Vec::new();
     for record in records {
-        jobs.push(seen(home, network, record).await?.view(network, None)?);
+        let seen = seen(home, network, record).await?;
+        let mut view = seen.view(network, None)?;
+        if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
+            view.leaves = match wanted(home, network, &seen) {
+                Ok(wanted) => gate::preview(wanted.rows, wanted.dimension),
+                Err(error) => vec![error.message],
+            };
+        }
+        if matches!(seen.record.state, JobState::Delivered | JobState::Refunded) {
+            home.forget(Kind::Package, &ids::shown(seen.record.id))?;
+        }
+        jobs.push(view);
     }
+    home.commit()?;
     Ok(view::Jobs { jobs })
 }
 
@@ -221,22 +259,25 @@ pub async fn show(home: &Home, network: &Network, job: &str) -> Result<view::Job
     let seen = see(home, network, job).await?;
     let mut view = seen.view(network, None)?;
     if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
-        view.leaves = preview(home, network, &seen).await?;
+        let wanted = wanted(home, network, &seen)?;
+        view.leaves = gate::preview(wanted.rows, wanted.dimension);
     }
     Ok(view)
 }
 
 /// What the consumer asked for, opened with the owner's key.
-pub(crate) async fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result<JobSpec> {
+pub(crate) fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result<JobSpec> {
     let cid = Cid::from_digest(Codec::Raw, record.details.spec.0);
     let sealed = network.content.get_raw(&cid)?;
     Ok(exchange::open_spec(&sealed, &record.details.license.0, home.person.exchange_secret())?)
 }
 
-async fn preview(home: &Home, network: &Network, seen: &Seen) -> Result<Vec<String>> {
-    let spec = spec(home, network, &seen.record).await?;
-    let model = model::find(&spec.model)?;
-    Ok(gate::preview(seen.record.details.count, model.dimension))
+/// What a job would let out, for the owner to decide on.
+fn wanted(home: &Home, network: &Network, seen: &Seen) -> Result<Approval> {
+    let spec = spec(home, network, &seen.record)?;
+    let dimension = model::find(&spec.model)?.dimension;
+    gate::fits(seen.record.details.count, dimension)?;
+    Ok(Approval { model: spec.model, rows: seen.record.details.count, dimension, at: time::now() })
 }
 
 /// The owner allows a job to run and its output to leave.
@@ -247,9 +288,10 @@ pub async fn approve(home: &mut Home, network: &Network, job: &str, dry_run: boo
     let mut seen = see(home, network, job).await?;
     seen.only(Side::Contributor)?;
     seen.in_state(&[JobState::Requested])?;
-    let leaves = preview(home, network, &seen).await?;
+    let wanted = wanted(home, network, &seen)?;
+    let leaves = gate::preview(wanted.rows, wanted.dimension);
     if !dry_run {
-        seen.kept.approved = true;
+        seen.kept.approved = Some(wanted);
         keep(home, seen.record.id, &seen.kept)?;
     }
     let mut view = seen.view(network, None)?;

@@ -37,6 +37,11 @@ pub struct Package {
     pub leaves: Vec<u8>,
 }
 
+/// A short name on one line: it is shown to the consumer, and the owner chose it.
+fn plain(name: &str) -> bool {
+    name.len() <= 128 && name.chars().all(|c| c.is_ascii_alphanumeric() || " .,:;()_-/+@#".contains(c))
+}
+
 /// What a package must agree with: facts from the chain.
 pub struct Expected {
     /// The dataset's tier.
@@ -80,6 +85,9 @@ impl Package {
             serde_ipld_dagcbor::from_slice(bytes).map_err(|e| Error::integrity(format!("this is no output package: {e}")))?;
         if package.format != FORMAT {
             return Err(Error::integrity(format!("this package's format is {:?}; this program reads {FORMAT}", package.format)));
+        }
+        if !plain(&package.model) || !plain(&package.device) {
+            return Err(Error::integrity("the package names its model or device in words that are not plain"));
         }
         let count = package.count();
         let fits = package.leaves.len() as u64 == count * 32

@@ -1,7 +1,7 @@
 //! The consumer asks for a run: the spec is sealed to the owner, its digest goes on-chain, the reply key stays here.
 
-use provenance::chain::U256;
-use provenance::chain::client::JobRecord;
+use provenance::chain::client::{Chain, JobRecord};
+use provenance::chain::{B256, Dataset, U256};
 use provenance::cid::Cid;
 use provenance::exchange::{self, JobSpec};
 use provenance::terms::Action;
@@ -12,7 +12,18 @@ use super::see;
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{ids, model, offer, view};
+use crate::{ids, model, offer, random, view};
+
+/// A request that is about to be sent: the same command after a crash finds it and does not use up another run.
+#[derive(Serialize, Deserialize)]
+struct Intent {
+    /// The sealed spec.
+    #[serde(with = "serde_bytes")]
+    sealed: Vec<u8>,
+    /// From which the job's id derives, big-endian.
+    #[serde(with = "serde_bytes")]
+    nonce: Vec<u8>,
+}
 
 /// What the consumer's vault keeps of a request, under the spec's digest: it is kept before the job has an id.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -39,30 +50,58 @@ pub async fn run(home: &mut Home, network: &Network, license: &str, template: &s
     if record.terms.actions & action.bit() == 0 {
         return Err(Error::refused(format!("the license does not allow {action}")).hint("`license list` shows what it allows."));
     }
-    if !record.is_usable(network.chain.now().await?) {
+    let resumed = home.names(Kind::Intent)?.iter().any(|name| name.starts_with(&format!("request {}", ids::shown(id))));
+    if !resumed && !record.is_usable(network.chain.now().await?) {
         return Err(Error::refused("the license has ended or has no runs left").hint("`license list` shows how it stands."));
     }
     let model = model::named(wanted)?;
     let dataset = network.chain.dataset(record.terms.dataset).await?;
-    let manifest = offer::read_manifest(network, dataset.manifest.0)?;
-    let (secret, reply) = exchange::reply_pair()?;
-    let spec = JobSpec { template: template.to_owned(), params: serde_json::json!({}), model: model.digest, reply };
-    let sealed = exchange::seal_spec(&spec, &id.0, &manifest.exchange_key)?;
-    let cid = Cid::raw(&sealed);
     if dry_run {
         return Ok(preview(&record.id, &dataset, template, network));
     }
-    home.keep(Kind::Request, &ids::shown(cid.digest()), &Kept { reply: secret.to_vec() })?;
+    let name = format!("request {} {}", ids::shown(id), hex::encode(model.digest));
+    let intent = match home.find::<Intent>(Kind::Intent, &name)? {
+        Some(intent) => intent,
+        None => prepare(home, network, &id, &dataset, &name, template, model.digest)?,
+    };
+    let (spec, nonce) = (Cid::raw(&intent.sealed), U256::from_be_slice(&intent.nonce));
+    let job = Chain::job_id(id, spec.digest().into(), nonce);
+    let sent = match network.chain.job(job).await {
+        Ok(_) => None,
+        Err(provenance::Error::NotFound(_)) => {
+            network.content.put_raw(&intent.sealed)?;
+            let signer = home.person.signer();
+            Some(network.chain.request(signer, id, action.bit(), spec.digest().into(), nonce).await?.1)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    home.forget(Kind::Intent, &name)?;
     home.commit()?;
-    network.content.put_raw(&sealed)?;
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
-    let (job, sent) =
-        network.chain.request(home.person.signer(), id, action.bit(), cid.digest().into(), U256::from_be_bytes(nonce)).await?;
-    see(home, network, &ids::shown(job)).await?.view(network, Some(sent))
+    see(home, network, &ids::shown(job)).await?.view(network, sent)
 }
 
-fn preview(license: &provenance::chain::B256, dataset: &provenance::chain::Dataset, template: &str, network: &Network) -> view::Job {
+/// Seals a spec to the owner's key and keeps it, with the reply key, before anything is sent.
+fn prepare(
+    home: &mut Home,
+    network: &Network,
+    license: &B256,
+    dataset: &Dataset,
+    name: &str,
+    template: &str,
+    model: [u8; 32],
+) -> Result<Intent> {
+    let manifest = offer::read_manifest(network, dataset.manifest.0)?;
+    let (secret, reply) = exchange::reply_pair()?;
+    let spec = JobSpec { template: template.to_owned(), params: serde_json::json!({}), model, reply };
+    let sealed = exchange::seal_spec(&spec, &license.0, &manifest.exchange_key)?;
+    let intent = Intent { nonce: random::bytes::<32>()?.to_vec(), sealed };
+    home.keep(Kind::Request, &ids::shown(Cid::raw(&intent.sealed).digest()), &Kept { reply: secret.to_vec() })?;
+    home.keep(Kind::Intent, name, &intent)?;
+    home.commit()?;
+    Ok(intent)
+}
+
+fn preview(license: &B256, dataset: &Dataset, template: &str, network: &Network) -> view::Job {
     view::Job {
         job_id: String::new(),
         state: "not requested".into(),
@@ -72,6 +111,7 @@ fn preview(license: &provenance::chain::B256, dataset: &provenance::chain::Datas
         records: dataset.count,
         output_bytes: None,
         proof_ms: None,
+        licensee: String::new(),
         price: format!("one run, paid in {} when the license was bought", network.symbol()),
         device: None,
         model: None,

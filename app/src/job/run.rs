@@ -5,8 +5,11 @@ use std::time::Instant;
 
 use compute::template::{Continue, embed};
 use compute::{Choice, Device, Model, Row};
+use provenance::chain::client::LicenseRecord;
 use provenance::chain::typed::Domain;
 use provenance::chain::{JobState, Output, U256};
+use provenance::cid::Cid;
+use provenance::content::unixfs;
 use provenance::exchange;
 use provenance::receipt::Receipt;
 use provenance::terms::{Action, Amount};
@@ -22,9 +25,9 @@ use crate::args::DeviceChoice;
 use crate::dataset::{self, Opened};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
-use crate::network::Network;
+use crate::network::{self, Network};
 use crate::progress::{Progress, check_interrupt};
-use crate::{gate, ids, model, proving, view};
+use crate::{gate, ids, model, proving, random, view};
 
 /// What a run gave: all that committing, proving and settling need.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -38,7 +41,10 @@ pub struct Ran {
     /// SHA-256 of the sealed package.
     #[serde(with = "serde_bytes")]
     pub output_digest: Vec<u8>,
-    /// The digest of the delivery note in the content store.
+    /// The delivery note.
+    #[serde(with = "serde_bytes")]
+    pub delivery: Vec<u8>,
+    /// Its digest in the content store.
     #[serde(with = "serde_bytes")]
     pub output_cid: Vec<u8>,
     /// One digest of 32 bytes a row.
@@ -88,14 +94,17 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, device: DeviceCh
     let mut seen = see(home, network, job).await?;
     seen.only(Side::Contributor)?;
     seen.in_state(&[JobState::Requested, JobState::Committed, JobState::Drawn, JobState::Accepted])?;
+    if seen.record.state == JobState::Requested && seen.kept.run.is_none() {
+        let license = allowed(home, network, &seen).await?;
+        compute_and_seal(home, network, &mut seen, &license, device)?;
+    }
+    // Computing can take longer than the embedded network waits for somebody to ask something.
+    let network = &network::connect(&network.profile.name, None).await?;
     let mut sent = None;
     if seen.record.state == JobState::Requested {
         allowed(home, network, &seen).await?;
-        if seen.kept.run.is_none() {
-            compute_and_seal(home, network, &mut seen, device).await?;
-        }
-        let output = ran(&seen)?.output()?;
-        sent = Some(network.chain.commit(home.person.signer(), seen.record.id, &output).await?);
+        upload(home, network, &seen)?;
+        sent = Some(network.chain.commit(home.person.signer(), seen.record.id, &ran(&seen)?.output()?).await?);
         seen.record = network.chain.job(seen.record.id).await?;
     }
     if seen.record.state == JobState::Committed {
@@ -108,14 +117,26 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, device: DeviceCh
     see(home, network, job).await?.view(network, sent)
 }
 
-fn ran(seen: &Seen) -> Result<&Ran> {
+/// Puts the kept package and its delivery note into the content store. Doing it again changes nothing.
+///
+/// # Errors
+/// `Network` where the store does not answer; `NotFound` where this vault holds no package for the job.
+pub(crate) fn upload(home: &Home, network: &Network, seen: &Seen) -> Result<()> {
+    let sealed = home.find_bytes(Kind::Package, &ids::shown(seen.record.id))?;
+    let sealed = sealed.ok_or_else(|| Error::not_found("this vault holds no output for this job"))?;
+    network.content.put_file(&sealed)?;
+    network.content.put_raw(&ran(seen)?.delivery)?;
+    Ok(())
+}
+
+pub(crate) fn ran(seen: &Seen) -> Result<&Ran> {
     seen.kept.run.as_ref().ok_or_else(|| Error::not_found("this vault did not run this job").hint("Use the vault that ran it."))
 }
 
 /// The vault's own check, before anything is read: approved, in time, licensed, and over a dataset that is here.
-async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<()> {
+async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<LicenseRecord> {
     let details = &seen.record.details;
-    if !seen.kept.approved {
+    if seen.kept.approved.is_none() {
         return Err(Error::refused("this job was not approved").hint("`job show` says what would leave; `job approve` allows it."));
     }
     if seen.now > details.runBy {
@@ -133,16 +154,21 @@ async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<()> {
     if details.count < u64::from(license.terms.minRecords) {
         return Err(Error::refused("the dataset has fewer records than the license asks for"));
     }
-    Ok(())
+    Ok(license)
 }
 
-async fn compute_and_seal(home: &mut Home, network: &Network, seen: &mut Seen, device: DeviceChoice) -> Result<()> {
+/// Everything up to the sealed package, kept before anything leaves: what was computed is never computed again.
+fn compute_and_seal(home: &mut Home, network: &Network, seen: &mut Seen, license: &LicenseRecord, device: DeviceChoice) -> Result<()> {
     let details = &seen.record.details;
     let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| Error::not_found("the dataset is gone"))?;
-    let spec = spec(home, network, &seen.record).await?;
+    let spec = spec(home, network, &seen.record)?;
     if spec.template != Action::Embed.name() {
         return Err(Error::refused(format!("the request asks for {:?}, which is not what was licensed", spec.template)));
     }
+    if seen.kept.approved.as_ref().is_none_or(|approved| approved.model != spec.model || approved.rows != details.count) {
+        return Err(Error::refused("the request is not the one that was approved").hint("`job approve` shows it again."));
+    }
+    dataset::check_members(home, &dataset)?;
     let opened = dataset::open(home, &dataset)?;
     let model = Model::open(&model::find(&spec.model)?.folder)?;
     let device = open_device(device)?;
@@ -158,17 +184,18 @@ async fn compute_and_seal(home: &mut Home, network: &Network, seen: &mut Seen, d
     };
     check_interrupt()?;
     let output = output?;
-    let license = network.chain.license(details.license).await?;
     gate::pass(&output, details.count, model.dimension() as u64, license.terms.minRecords)?;
 
-    let salts = salts(output.rows.len())?;
+    let salts = (0..output.rows.len()).map(|_| random::bytes()).collect::<Result<Vec<[u8; 32]>>>()?;
     let digests: Vec<[u8; 32]> = output.rows.iter().zip(&salts).map(|(row, salt)| row_digest(salt, row)).collect();
     let outputs = output_tree(&dataset, &opened, &digests)?;
     let leaves: Vec<zk::Field> = opened.leaves.iter().map(zk::provenance::Leaf::hash).collect();
     let key = exchange::package_key()?;
     let output_root = zk::field::to_bytes(&outputs.root());
 
-    let package = Package::new(model.name(), &device.name(), model.dimension() as u32, &output.rows, &salts, &leaves);
+    // The name of a folder on this machine is nobody's business.
+    let name = if model.is_known() { model.name().to_owned() } else { hex::encode(model.digest()) };
+    let package = Package::new(&name, &device.name(), model.dimension() as u32, &output.rows, &salts, &leaves);
     let sealed = exchange::seal_package(&key, &seen.record.id.0, &spec.reply, &package.to_bytes()?)?;
     let output_digest = sha256(&sealed);
     let receipt = Receipt {
@@ -185,16 +212,17 @@ async fn compute_and_seal(home: &mut Home, network: &Network, seen: &mut Seen, d
         amount: Amount::from_units(details.amount)?,
     };
     let receipt = receipt.sign(home.person.signer(), receipts_domain(network))?;
-    let delivery = Delivery::new(&network.content.put_file(&sealed)?, &receipt)?.to_bytes()?;
+    let delivery = Delivery::new(&unixfs::file_cid(&sealed)?, &receipt)?.to_bytes()?;
     seen.kept.run = Some(Ran {
         key: key.to_vec(),
         output_root: output_root.to_vec(),
         output_digest: output_digest.to_vec(),
-        output_cid: network.content.put_raw(&delivery)?.digest().to_vec(),
+        output_cid: Cid::raw(&delivery).digest().to_vec(),
+        delivery,
         row_digests: digests.concat(),
         output_bytes: sealed.len() as u64,
         device: device.name(),
-        model: model.name().to_owned(),
+        model: name,
         proof: None,
     });
     home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;
@@ -230,12 +258,6 @@ fn open_device(choice: DeviceChoice) -> Result<Device> {
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     use sha2::Digest;
     sha2::Sha256::digest(bytes).into()
-}
-
-fn salts(count: usize) -> Result<Vec<[u8; 32]>> {
-    let mut bytes = vec![0; count * 32];
-    getrandom::fill(&mut bytes).map_err(|e| Error::failure(format!("the system gives no randomness: {e}")))?;
-    Ok(bytes.chunks_exact(32).map(|chunk| chunk.try_into().unwrap_or([0; 32])).collect())
 }
 
 fn output_tree(dataset: &dataset::Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {

@@ -2,7 +2,7 @@
 
 use provenance::chain::JobState;
 
-use super::run::{statement, word};
+use super::run::{ran, statement, upload, word};
 use super::{Side, see, would};
 use crate::error::{Error, Result};
 use crate::home::Home;
@@ -22,7 +22,7 @@ pub async fn run(home: &Home, network: &Network, job: &str, dry_run: bool) -> Re
     if seen.record.state == JobState::Drawn && seen.now <= accept_by {
         return Err(Error::refused("the buyer has not accepted yet").hint(super::next(&seen)));
     }
-    let run = seen.kept.run.as_ref().ok_or_else(|| Error::not_found("this vault did not run this job"))?;
+    let run = ran(&seen)?;
     let proved = run.proof.as_ref().ok_or_else(|| Error::refused("the job is not proved yet").hint("`job run` again proves it."))?;
     let mut words = [[0; 32]; 8];
     for (kept, word) in proved.words.chunks_exact(32).zip(&mut words) {
@@ -34,6 +34,8 @@ pub async fn run(home: &Home, network: &Network, job: &str, dry_run: bool) -> Re
     if dry_run {
         return would(&seen, network, "the proof and the package's key (of use to the buyer alone) would become public");
     }
+    // The buyer must find the output once the key is public.
+    upload(home, network, &seen)?;
     let sent = network.chain.settle(home.person.signer(), seen.record.id, &words, word(&run.key)?).await?;
     see(home, network, job).await?.view(network, Some(sent))
 }
