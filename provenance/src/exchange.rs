@@ -25,10 +25,13 @@ use zeroize::Zeroizing;
 
 /// Largest job spec before sealing, in bytes.
 pub const MAX_SPEC: usize = 64 * 1024;
-/// Largest package before sealing, in bytes: 3 GiB, which is 2^21 rows of 384 floats.
-pub const MAX_PACKAGE: u64 = 3 << 30;
+/// Largest package before sealing, in bytes: 4 GiB. The largest one there is holds 2^21 rows of 384 floats with a salt and
+/// a leaf of 32 bytes each, which is 3.125 GiB.
+pub const MAX_PACKAGE: u64 = 4 << 30;
 /// Sealed packages are whole multiples of this many bytes, so that their length says little.
 pub const PACKAGE_STEP: usize = 1 << 20;
+/// Longest sealed package, in bytes: a package of [`MAX_PACKAGE`] with both seals, filled up to a whole [`PACKAGE_STEP`].
+pub const MAX_SEALED: u64 = (MAX_PACKAGE + (ENC + 8 + NONCE + TAG + TAG) as u64).next_multiple_of(PACKAGE_STEP as u64);
 /// Sealed specs are whole multiples of this many bytes.
 pub const SPEC_STEP: usize = 1 << 10;
 
@@ -119,11 +122,18 @@ impl JobSpec {
         if !self.params.is_object() {
             return Err(Error::Invalid("params is not an object".into()));
         }
-        if self.reply == [0; 32] {
-            return Err(Error::Invalid("reply is not an X25519 key".into()));
+        if !can_seal_to(&self.reply) {
+            return Err(Error::Invalid("reply is not an X25519 key that a package can be sealed to".into()));
         }
         Ok(())
     }
+}
+
+/// Whether HPKE can seal to this X25519 key. It refuses points of low order, with which every secret agrees on zero; an
+/// exchange with any one secret tells them apart.
+fn can_seal_to(key: &[u8; 32]) -> bool {
+    let trial = x25519_dalek::StaticSecret::from([1; 32]);
+    trial.diffie_hellman(&x25519_dalek::PublicKey::from(*key)).was_contributory()
 }
 
 /// A fresh X25519 pair for replies: secret, then public.
@@ -186,9 +196,7 @@ pub fn open_spec(sealed: &[u8], license: &[u8; 32], secret: &[u8; 32]) -> Result
 /// # Errors
 /// [`Error::Invalid`] for a package above [`MAX_PACKAGE`] or a bad reply key; [`Error::Io`] without randomness.
 pub fn seal_package(key: &[u8; 32], job: &[u8; 32], reply: &[u8; 32], package: &[u8]) -> Result<Vec<u8>> {
-    if package.len() as u64 > MAX_PACKAGE {
-        return Err(Error::Invalid(format!("the package is {} bytes; at most {MAX_PACKAGE}", package.len())));
-    }
+    check_package(package.len() as u64)?;
     let inner = NONCE + package.len() + TAG;
     let total = (ENC + 8 + inner + TAG).next_multiple_of(PACKAGE_STEP);
     let mut sealed = vec![0; total];
@@ -242,7 +250,7 @@ impl Locked {
 /// # Errors
 /// [`Error::Integrity`] when it was sealed to another key, for another job, cut or altered.
 pub fn open_seal(sealed: &[u8], job: &[u8; 32], reply: &[u8; 32]) -> Result<Locked> {
-    check_length(sealed.len(), PACKAGE_STEP, MAX_PACKAGE + PACKAGE_STEP as u64, "sealed package")?;
+    check_length(sealed.len(), PACKAGE_STEP, MAX_SEALED, "sealed package")?;
     let mut body = sealed[ENC..sealed.len() - TAG].to_vec();
     let (enc, tag) = (&sealed[..ENC], &sealed[sealed.len() - TAG..]);
     hpke_open(&info(PACKAGE_INFO, job), reply, job, enc, &mut body, tag).map_err(|()| unopened("package", "job"))?;
@@ -324,6 +332,13 @@ fn hpke_open(
 
 fn info(label: &[u8], id: &[u8; 32]) -> Vec<u8> {
     [label, id.as_slice()].concat()
+}
+
+fn check_package(length: u64) -> Result<()> {
+    if length > MAX_PACKAGE {
+        return Err(Error::Invalid(format!("the package is {length} bytes; at most {MAX_PACKAGE}")));
+    }
+    Ok(())
 }
 
 fn check_length(length: usize, step: usize, most: u64, what: &str) -> Result<()> {

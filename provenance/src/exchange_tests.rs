@@ -270,3 +270,52 @@ fn needless_padding_is_refused() {
 fn key_hash_is_keccak256() {
     assert_eq!(hex::encode(key_hash(&[0; 32])), "290decd9548b62a8d60345a988386fc84ba6bc95484008f6362f93160ef3e563");
 }
+
+/// Points of low order on the curve or its twist (RFC 7748, section 6.1), some of them with the unused top bit set.
+const LOW_ORDER: [&str; 7] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b880",
+];
+
+#[test]
+fn reply_key_of_low_order_is_refused_with_the_spec() {
+    for point in LOW_ORDER {
+        let reply: [u8; 32] = hex::decode(point).unwrap().try_into().unwrap();
+        let error = spec(reply).to_bytes().unwrap_err().to_string();
+        assert!(error.contains("reply"), "{point}: {error}");
+        assert!(seal_package(&[7; 32], &JOB, &reply, b"rows").is_err(), "{point}");
+        // The same spec in bytes that somebody else wrote.
+        let mut bytes = spec([9; 32]).to_bytes().unwrap();
+        let at = bytes.windows(32).position(|window| window == [9; 32]).unwrap();
+        bytes[at..at + 32].copy_from_slice(&reply);
+        assert!(matches!(JobSpec::from_bytes(&bytes), Err(Error::Invalid(_))), "{point}");
+    }
+    let (_, good) = reply_pair().unwrap();
+    spec(good).to_bytes().unwrap();
+}
+
+#[test]
+fn lengths_fit_the_largest_dataset() {
+    let rows = crate::manifest::Tier::Large.capacity();
+    let largest = rows * (384 * 4 + 32 + 32);
+    // A name, a shape and the receipt besides the rows: far below a MiB.
+    check_package(largest + (1 << 20)).unwrap();
+    check_package(MAX_PACKAGE).unwrap();
+    assert!(matches!(check_package(MAX_PACKAGE + 1), Err(Error::Invalid(_))));
+    check_length(MAX_SEALED as usize, PACKAGE_STEP, MAX_SEALED, "sealed package").unwrap();
+    let longer = MAX_SEALED as usize + PACKAGE_STEP;
+    assert!(matches!(check_length(longer, PACKAGE_STEP, MAX_SEALED, "sealed package"), Err(Error::Invalid(_))));
+}
+
+#[test]
+fn longest_seal_is_what_sealing_adds() {
+    let added = |package: u64| MAX_SEALED - MAX_PACKAGE + package.next_multiple_of(PACKAGE_STEP as u64);
+    for length in [PACKAGE_STEP, 2 * PACKAGE_STEP] {
+        assert_eq!(sealed_package(&vec![0; length]).bytes.len() as u64, added(length as u64));
+    }
+}
