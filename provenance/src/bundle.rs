@@ -12,7 +12,7 @@ pub use checks::{Check, Standing, is_valid};
 
 use crate::chain::{Address, U256};
 use crate::dagcbor::{self, Fixed};
-use crate::manifest::{MAX_MANIFEST, Tier};
+use crate::manifest::{MAX_MANIFEST, Tier, is_one_line};
 use crate::offer::SignedOffer;
 use crate::receipt::SignedReceipt;
 use crate::terms::{Parties, odrl_agreement, odrl_offer};
@@ -182,7 +182,7 @@ impl Bundle {
     /// The bundle's bytes: the same for the same bundle, on every machine.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is too large to be read back.
+    /// [`Error::Invalid`] when it would not be read back: too large, or with control characters where a line stands.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let words = |word: &[u8; 32]| Fixed::new(*word);
         let wire = Wire {
@@ -205,6 +205,7 @@ impl Bundle {
             chain: self.chain.to_wire(),
         };
         self.check_sizes()?;
+        self.check_lines()?;
         let bytes = dagcbor::encode(&wire, "the bundle")?;
         if bytes.len() > MAX_BUNDLE {
             return Err(Error::Invalid(format!("the bundle is {} bytes; at most {MAX_BUNDLE}", bytes.len())));
@@ -243,6 +244,7 @@ impl Bundle {
             chain: ChainFacts::from_wire(wire.chain),
         };
         bundle.check_sizes()?;
+        bundle.check_lines()?;
         Ok(bundle)
     }
 
@@ -261,6 +263,17 @@ impl Bundle {
             Some((what, length, most)) => {
                 Err(Error::Invalid(format!("the bundle's {what} has length {length}; at most {most}")))
             }
+            None => Ok(()),
+        }
+    }
+
+    /// What is shown beside other words must not look like more than one of them.
+    fn check_lines(&self) -> Result<()> {
+        let lines = [("symbol", &self.symbol), ("circuit", &self.argument.circuit)];
+        match lines.into_iter().find(|(_, text)| !is_one_line(text)) {
+            Some((what, _)) => Err(Error::Invalid(format!(
+                "the bundle's {what} has control characters, more than one line or space around it"
+            ))),
             None => Ok(()),
         }
     }

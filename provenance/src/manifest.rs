@@ -203,7 +203,7 @@ impl FromStr for Day {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bad = || Error::Invalid(format!("`{text}` is not a day such as 2024-02-29"));
+        let bad = || Error::Invalid(format!("`{}` is not a day such as 2024-02-29", text.escape_debug()));
         let bytes = text.as_bytes();
         let shape = bytes.len() == 10
             && bytes.iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { *b == b'-' } else { b.is_ascii_digit() });
@@ -316,9 +316,9 @@ impl Manifest {
 
     /// Checks every rule that the encoding alone does not.
     fn check(&self) -> Result<()> {
-        text("name", &self.name, 1, 120)?;
+        line("name", &self.name, 1, 120)?;
         text("description", &self.description, 1, 4000)?;
-        text("usage name", &self.usage.name, 1, 120)?;
+        line("usage name", &self.usage.name, 1, 120)?;
         text("usage description", &self.usage.description, 1, 4000)?;
         refuse(self.version == 0, "version starts at 1")?;
         refuse((self.version == 1) != self.previous.is_none(), "every version but the first names the one before")?;
@@ -333,7 +333,7 @@ impl Manifest {
         )?;
         refuse(self.kinds.is_empty() || self.kinds.len() > MAX_KINDS, "kinds are none or too many")?;
         refuse(!self.kinds.is_sorted_by(|a, b| a < b), "kinds are not a sorted set")?;
-        self.kinds.iter().try_for_each(|kind| text("kind", kind, 1, 64))?;
+        self.kinds.iter().try_for_each(|kind| line("kind", kind, 1, 64))?;
         if let Some((first, last)) = &self.days {
             refuse(first > last, "the first day is after the last")?;
         }
@@ -343,8 +343,8 @@ impl Manifest {
     fn check_fields(&self) -> Result<()> {
         refuse(self.fields.is_empty() || self.fields.len() > MAX_FIELDS, "fields are none or too many")?;
         for (index, field) in self.fields.iter().enumerate() {
-            text("field name", &field.name, 1, 64)?;
-            text("field description", &field.description, 1, 500)?;
+            line("field name", &field.name, 1, 64)?;
+            line("field description", &field.description, 1, 500)?;
             let repeated = self.fields[..index].iter().any(|before| before.name == field.name);
             refuse(repeated, "a field's name stands twice")?;
         }
@@ -373,16 +373,34 @@ fn refuse(when: bool, why: &str) -> Result<()> {
     if when { Err(Error::Invalid(format!("manifest: {why}"))) } else { Ok(()) }
 }
 
-fn text(what: &str, text: &str, least: usize, most: usize) -> Result<()> {
-    let length = text.chars().count();
+/// Refuses `value` unless it is one line of `least` to `most` characters.
+fn line(what: &str, value: &str, least: usize, most: usize) -> Result<()> {
+    refuse(value.contains('\n'), &format!("{what} has more than one line"))?;
+    text(what, value, least, most)
+}
+
+/// Refuses `value` unless it is `least` to `most` characters on one or more lines.
+fn text(what: &str, value: &str, least: usize, most: usize) -> Result<()> {
+    let length = value.chars().count();
     if length < least || length > most {
         return Err(Error::Invalid(format!("manifest: {what} has {length} characters; {least} to {most} are allowed")));
     }
-    let odd = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if text.contains(odd) || text.trim() != text {
-        return Err(Error::Invalid(format!("manifest: {what} has control characters or space around it")));
-    }
-    Ok(())
+    refuse(!value.split('\n').all(is_plain) || value.trim() != value, &format!("{what} has {ODD}"))
+}
+
+/// What is wrong with a text that is not plain, in words.
+const ODD: &str = "control characters or space around it";
+
+/// Whether `text` can be shown on one line as what it is: no space around it, and nothing in it that breaks the line,
+/// steers a terminal or turns the direction of reading.
+pub(crate) fn is_one_line(text: &str) -> bool {
+    is_plain(text) && text.trim() == text
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.contains(|c: char| {
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    })
 }
 
 #[cfg(test)]

@@ -398,3 +398,25 @@ fn oversized_parts_are_refused() {
     most(|b| b.chain.settled.topics = vec![[0; 32]; 5]);
     most(|b| b.chain.settled.data = vec![0; 5000]);
 }
+
+#[test]
+fn shown_words_of_more_than_one_line_are_refused() {
+    let good = bundle().to_bytes().unwrap();
+    let place = good.windows(4).position(|window| window == b"cUSU").unwrap();
+    for odd in ["U\nS", "U\u{1b}S", "U\tS", " US", "US "] {
+        let mut bad = bundle();
+        bad.symbol = odd.into();
+        assert!(bad.to_bytes().unwrap_err().to_string().contains("symbol"), "{odd:?}");
+        let mut written = good.clone();
+        written[place + 1..place + 4].copy_from_slice(odd.as_bytes());
+        assert!(Bundle::from_bytes(&written).unwrap_err().to_string().contains("symbol"), "{odd:?}");
+    }
+    for odd in ["U\u{2028}S", "U\u{202e}S", "U\u{85}S"] {
+        let mut bad = bundle();
+        bad.symbol = odd.into();
+        assert!(bad.to_bytes().unwrap_err().to_string().contains("symbol"), "{odd:?}");
+        bad = bundle();
+        bad.argument.circuit = odd.into();
+        assert!(bad.to_bytes().unwrap_err().to_string().contains("circuit"), "{odd:?}");
+    }
+}

@@ -273,7 +273,8 @@ fn strings(map: &Map<String, Value>, name: &str) -> Result<Vec<String>> {
 
 fn parse<T: FromStr>(map: &Map<String, Value>, name: &str) -> Result<T> {
     let text = string(map, name)?;
-    text.parse().map_err(|_| bad(name, &format!("what it should be: `{}`", text.chars().take(60).collect::<String>())))
+    let shown = || text.chars().take(60).flat_map(char::escape_debug).collect::<String>();
+    text.parse().map_err(|_| bad(name, &format!("what it should be: `{}`", shown())))
 }
 
 fn named<T: Copy>(map: &Map<String, Value>, name: &str, all: &[T], word: fn(T) -> &'static str) -> Result<T> {
@@ -295,7 +296,10 @@ fn ipfs(map: &Map<String, Value>, name: &str) -> Result<Cid> {
 pub(super) fn difference(found: &Value, expected: &Value, path: &str) -> Option<String> {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
-            let extra = found.keys().find(|key| !expected.contains_key(*key)).map(|key| format!("{path}.{key}"));
+            let extra = found
+                .keys()
+                .find(|key| !expected.contains_key(*key))
+                .map(|key| format!("{path}.{}", key.escape_debug()));
             extra.or_else(|| {
                 expected.iter().find_map(|(key, value)| match found.get(key) {
                     Some(found) => difference(found, value, &format!("{path}.{key}")),

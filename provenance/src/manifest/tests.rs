@@ -103,6 +103,36 @@ fn odd_texts_are_refused() {
 }
 
 #[test]
+fn lines_are_broken_in_descriptions_alone() {
+    unwritable(|m| m.name = "a\nb".into(), "name has more than one line");
+    unwritable(|m| m.usage.name = "a\nb".into(), "usage name has more than one line");
+    unwritable(|m| m.kinds[0] = "let\nter".into(), "kind has more than one line");
+    unwritable(|m| m.fields[0].name = "te\nxt".into(), "field name has more than one line");
+    unwritable(|m| m.fields[0].description = "The\nletter.".into(), "field description has more than one line");
+    for odd in ["a\rb", "a\u{85}b", "a\u{2028}b", "a\u{2029}b", "a\u{2067}b", "a\n\u{1b}[31mb"] {
+        unwritable(|m| m.description = odd.into(), "control");
+        unwritable(|m| m.usage.description = odd.into(), "control");
+    }
+    unwritable(|m| m.description = "a\n".into(), "space around");
+    let mut several = manifest();
+    several.description = "One.\n\n  Two.".into();
+    several.usage.description = "One.\nTwo.".into();
+    assert_eq!(Manifest::from_bytes(&several.to_bytes().unwrap()).unwrap(), several);
+}
+
+#[test]
+fn refusals_repeat_nothing_that_steers_a_terminal() {
+    let text = String::from_utf8(manifest().to_bytes().unwrap()).unwrap();
+    for (from, to) in [("{\n", "{\n  \"\\u001b[31m\\n\": 1,\n"), ("2026-11-21", "2026-11-21\\u001b[31m\\u202e")] {
+        let altered = text.replacen(from, to, 1);
+        assert_ne!(altered, text);
+        let message = Manifest::from_bytes(altered.as_bytes()).unwrap_err().to_string();
+        assert!(is_one_line(&message), "{message:?}");
+        assert!(message.contains("[31m"), "{message:?}");
+    }
+}
+
+#[test]
 fn odd_counts_are_refused() {
     unwritable(|m| m.records = 0, "records");
     unwritable(|m| m.records = 513, "do not fit");
