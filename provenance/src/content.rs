@@ -41,10 +41,10 @@ pub trait ContentStore: Send + Sync {
     /// [`Error::NotFound`] when a piece is missing; else as [`ContentStore::get_piece`].
     fn pin(&self, cid: &Cid) -> Result<()>;
 
-    /// Keeps `bytes` as one raw piece and returns its CID.
+    /// Keeps `bytes` as one raw piece and returns its CID. A place that throws away what is not pinned pins it.
     ///
     /// # Errors
-    /// As [`ContentStore::put_piece`].
+    /// As [`ContentStore::put_piece`]; there also as [`ContentStore::pin`].
     fn put_raw(&self, bytes: &[u8]) -> Result<Cid> {
         check_size(bytes.len())?;
         let cid = Cid::raw(bytes);
@@ -52,10 +52,11 @@ pub trait ContentStore: Send + Sync {
         Ok(cid)
     }
 
-    /// Keeps `bytes` as a UnixFS file of the profile `unixfs-v1-2025` and returns the CID of its root.
+    /// Keeps `bytes` as a UnixFS file of the profile `unixfs-v1-2025` and returns the CID of its root. A place that throws
+    /// away what is not pinned pins the root with all below it.
     ///
     /// # Errors
-    /// As [`ContentStore::put_piece`].
+    /// As [`ContentStore::put_piece`]; there also as [`ContentStore::pin`].
     fn put_file(&self, bytes: &[u8]) -> Result<Cid> {
         unixfs::split(bytes, &mut |cid, piece| self.put_piece(cid, piece))
     }

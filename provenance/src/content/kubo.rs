@@ -1,9 +1,9 @@
 //! An IPFS daemon over its RPC (Kubo, or js-ipfs): the one place that names the client crate.
 //!
-//! Pieces go in by `block/put` and stay by `pin/add`; they come out by `block/get`. The daemon's word on a CID is only
+//! Pieces go in by `block/put`, and stay by `pin/add` of the root when all are in; they come out by `block/get`. The daemon's word on a CID is only
 //! compared with ours. Every call has a time limit, every answer a size limit.
 
-use super::{ContentStore, MAX_PIECE, check_size};
+use super::{ContentStore, MAX_PIECE, check_size, unixfs};
 use crate::cid::Cid;
 use crate::{Error, Result};
 use futures::StreamExt;
@@ -167,6 +167,20 @@ impl ContentStore for Kubo {
         let (client, name) = (self.client.clone(), cid.to_string());
         self.call(self.timeouts.pin, async move { client.pin_add(&name, true).await })?;
         Ok(())
+    }
+
+    fn put_raw(&self, bytes: &[u8]) -> Result<Cid> {
+        check_size(bytes.len())?;
+        let cid = Cid::raw(bytes);
+        self.put_piece(&cid, bytes)?;
+        self.pin(&cid)?;
+        Ok(cid)
+    }
+
+    fn put_file(&self, bytes: &[u8]) -> Result<Cid> {
+        let root = unixfs::split(bytes, &mut |cid, piece| self.put_piece(cid, piece))?;
+        self.pin(&root)?;
+        Ok(root)
     }
 }
 

@@ -20,9 +20,19 @@ enum Manner {
     Silent,
     /// Answers 500 with text that is no JSON.
     Broken,
+    /// Takes pieces and pins none.
+    Pinless,
 }
 
 type Pieces = Arc<Mutex<HashMap<[u8; 32], Vec<u8>>>>;
+
+/// Where a daemon of a test notes the queries of `pin/add`, among the pieces.
+const PINS: [u8; 32] = [0; 32];
+
+/// The queries of `pin/add` that were answered, one a line.
+fn pins(pieces: &Pieces) -> String {
+    String::from_utf8(pieces.lock().unwrap().get(&PINS).cloned().unwrap_or_default()).unwrap()
+}
 
 /// A tiny daemon on a free port. It ends with the test's process.
 fn daemon(manner: Manner) -> (Kubo, Pieces) {
@@ -73,7 +83,13 @@ fn answer(mut stream: TcpStream, manner: Manner, pieces: &Pieces, path: &str, bo
         ("block/stat", Some(bytes)) => {
             respond(stream, "200 OK", format!(r#"{{"Key":"{arg}","Size":{}}}"#, bytes.len()).as_bytes());
         }
-        ("pin/add", Some(_)) => respond(stream, "200 OK", format!(r#"{{"Pins":["{arg}"]}}"#).as_bytes()),
+        ("pin/add", _) if manner == Manner::Pinless => {
+            respond(stream, "500 Internal Server Error", br#"{"Message":"no pins here","Code":0,"Type":"error"}"#);
+        }
+        ("pin/add", Some(_)) => {
+            pieces.lock().unwrap().entry(PINS).or_default().extend_from_slice(format!("{query}\n").as_bytes());
+            respond(stream, "200 OK", format!(r#"{{"Pins":["{arg}"]}}"#).as_bytes());
+        }
         _ => {
             let message = br#"{"Message":"block was not found locally (offline)","Code":0,"Type":"error"}"#;
             respond(stream, "500 Internal Server Error", message);
@@ -142,6 +158,32 @@ fn respond(mut stream: TcpStream, status: &str, body: &[u8]) {
 #[test]
 fn daemon_store_keeps_and_verifies() {
     check_store(&daemon(Manner::Honest).0);
+}
+
+#[test]
+fn what_is_put_is_pinned_by_its_root_alone() {
+    let (kubo, pieces) = daemon(Manner::Honest);
+    let raw = kubo.put_raw(b"hello").unwrap();
+    let file = kubo.put_file(&vec![7; 2 * MAX_PIECE]).unwrap();
+    assert_eq!(file.codec(), crate::cid::Codec::DagPb);
+    kubo.put_piece(&Cid::raw(b"alone"), b"alone").unwrap();
+    let pinned = pins(&pieces);
+    let lines: Vec<&str> = pinned.lines().collect();
+    assert_eq!(lines.len(), 2, "{pinned}");
+    for (line, root) in lines.into_iter().zip([raw, file]) {
+        assert!(line.contains(&format!("arg={root}")) && line.contains("recursive=true"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_pinned_is_not_kept() {
+    let (kubo, pieces) = daemon(Manner::Pinless);
+    for result in [kubo.put_raw(b"hello"), kubo.put_file(&vec![7; 2 * MAX_PIECE])] {
+        let error = result.unwrap_err();
+        assert!(matches!(&error, Error::Network(message) if message.contains("no pins here")), "{error}");
+    }
+    assert!(kubo.has(&Cid::raw(b"hello")).unwrap());
+    assert_eq!(pins(&pieces), "");
 }
 
 #[test]
