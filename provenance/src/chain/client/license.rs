@@ -6,7 +6,7 @@ use alloy::sol_types::{SolEvent, SolValue};
 
 use super::{Chain, Fact, Place, Sent, link, logged, mapping_slot};
 use crate::chain::bindings::LicenseRegistry::{self, LicenseRegistryEvents};
-use crate::chain::bindings::{Dataset, License, LicenseState, RewardToken};
+use crate::chain::bindings::{Dataset, DatasetState, License, LicenseState, RewardToken};
 use crate::chain::typed::SignatureBytes;
 use crate::chain::{Signer, keccak256, typed};
 use crate::{Error, Result, ids};
@@ -63,7 +63,8 @@ impl Chain {
     /// transactions sent, the purchase last.
     ///
     /// # Errors
-    /// [`Error::Reverted`] when the offer, the dataset or the balance does not allow it; [`Error::Network`].
+    /// [`Error::Refused`] or [`Error::Integrity`], before anything is sent, when the offer or the dataset does not allow
+    /// it; [`Error::Reverted`] when the contract or the balance does not; [`Error::Network`].
     pub async fn buy(&self, signer: &Signer, purchase: &Purchase) -> Result<(B256, Vec<Sent>)> {
         let offer = purchase.offer.clone();
         let dataset = self.dataset(offer.dataset).await?;
@@ -137,7 +138,7 @@ impl Chain {
         Ok(link::summary(&self.tell(signer, self.profile().licenses, call).await?))
     }
 
-    /// Refuses an offer before any token is allowed: signature, chain, contract, end, buyer and state.
+    /// Refuses an offer before any token is allowed: signature, chain, contract, end, buyer, currency and state.
     async fn check_offer(&self, signer: &Signer, purchase: &Purchase, dataset: &Dataset) -> Result<()> {
         let offer = &purchase.offer;
         let domain = typed::Domain { chain_id: self.profile().chain_id, contract: self.profile().licenses };
@@ -152,6 +153,27 @@ impl Chain {
         }
         if self.profile().currency(offer.terms.currency).is_none() {
             return Err(Error::Refused(format!("{} is not a currency of this network", offer.terms.currency)));
+        }
+        self.check_open(offer, hash, dataset).await
+    }
+
+    /// Refuses an offer that nobody can buy any more. `digest` is the offer's.
+    async fn check_open(&self, offer: &typed::Offer, digest: B256, dataset: &Dataset) -> Result<()> {
+        if dataset.state != DatasetState::Active {
+            return Err(Error::Refused(format!(
+                "the dataset is {:?} and takes no new licenses; choose another",
+                dataset.state
+            )));
+        }
+        let (sold, canceled) = self.offer_status(dataset.owner, offer.nonce, digest).await?;
+        if canceled {
+            return Err(Error::Refused("the owner canceled the offer; ask for a new one".into()));
+        }
+        if sold >= offer.maxLicenses {
+            return Err(Error::Refused(format!(
+                "all {} licenses of the offer are sold; ask the owner for a new offer",
+                offer.maxLicenses
+            )));
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use alloy::primitives::{B256, U256};
 
-use super::world::{EMBED, K, embedded, output, registration};
-use super::{Chain, Endpoint, Registration, trapdoor};
+use super::world::{EMBED, K, World, embedded, output, registration};
+use super::{Chain, Endpoint, Purchase, Registration, trapdoor};
 use crate::chain::bindings::DatasetState;
 use crate::chain::deploy::deploy;
 use crate::chain::devnet::Devnet;
@@ -72,9 +72,7 @@ async fn offer_that_cannot_be_bought_allows_no_token() {
         let error = world.chain.buy(&world.licensee, &purchase).await.unwrap_err();
         assert!(matches!(error, Error::Refused(_) | Error::Integrity(_)), "{error}");
     }
-    let nonce = world.chain.link.provider();
-    let count = alloy::providers::Provider::get_transaction_count(nonce, world.licensee.address()).await.unwrap();
-    assert_eq!(count, 1, "the faucet call and nothing else");
+    assert_eq!(sent(&world).await, 1, "the faucet call and nothing else");
 }
 
 #[tokio::test]
@@ -85,18 +83,50 @@ async fn purchase_is_refused_by_the_contract_when_it_must_be() {
     assert_eq!(name(world.chain.buy(&world.stranger, &purchase).await), "ERC20InsufficientBalance");
     world.chain.buy(&world.licensee, &purchase).await.unwrap();
     assert_eq!(name(world.chain.buy(&world.licensee, &purchase).await), "LicenseExists");
-    let mut one = world.offer(dataset);
-    one.maxLicenses = 0;
-    assert_eq!(name(world.chain.buy(&world.licensee, &world.signed(&world.owner, one)).await), "OfferSoldOut");
     let mut long = world.offer(dataset);
     long.terms.duration = u64::from(u32::MAX);
     assert_eq!(name(world.chain.buy(&world.licensee, &world.signed(&world.owner, long)).await), "TermOutOfRange");
-    world.chain.cancel_offer(&world.owner, purchase.offer.nonce).await.unwrap();
-    assert_eq!(name(world.chain.buy(&world.licensee, &purchase).await), "OfferIsCanceled");
-    world.chain.set_state(&world.owner, dataset, DatasetState::EndOfLife).await.unwrap();
+}
+
+/// How many transactions the licensee sent.
+async fn sent(world: &World) -> u64 {
+    let provider = world.chain.link.provider();
+    alloy::providers::Provider::get_transaction_count(provider, world.licensee.address()).await.unwrap()
+}
+
+#[tokio::test]
+async fn offer_that_nobody_can_buy_any_more_costs_no_gas() {
+    let world = embedded().await;
+    let dataset = world.dataset().await;
+    let mut once = world.offer(dataset);
+    once.maxLicenses = 1;
+    let mut purchase = world.signed(&world.owner, once);
+    world.chain.buy(&world.licensee, &purchase).await.unwrap();
+    purchase.nonce += U256::from(1);
+    let before = sent(&world).await;
+    let refused = async |purchase: &Purchase, words: &str| {
+        let error = world.chain.buy(&world.licensee, purchase).await.unwrap_err();
+        assert!(matches!(&error, Error::Refused(message) if message.contains(words)), "{words}: {error}");
+        assert_eq!(sent(&world).await, before, "{words}");
+    };
+    refused(&purchase, "all 1 licenses of the offer are sold").await;
+    let mut canceled = world.offer(dataset);
+    canceled.nonce = U256::from(2);
+    world.chain.cancel_offer(&world.owner, canceled.nonce).await.unwrap();
+    refused(&world.signed(&world.owner, canceled), "canceled").await;
+    let mut ended = world.offer(dataset);
+    ended.nonce = U256::from(3);
+    ended.validUntil = world.chain.now().await.unwrap();
+    let ended = world.signed(&world.owner, ended);
+    world.chain.pass_time(10).await.unwrap();
+    refused(&ended, "the offer ended").await;
     let mut fresh = world.offer(dataset);
-    fresh.nonce = U256::from(2);
-    assert_eq!(name(world.chain.buy(&world.licensee, &world.signed(&world.owner, fresh)).await), "DatasetNotActive");
+    fresh.nonce = U256::from(4);
+    let fresh = world.signed(&world.owner, fresh);
+    for state in [DatasetState::EndOfLife, DatasetState::Revoked] {
+        world.chain.set_state(&world.owner, dataset, state).await.unwrap();
+        refused(&fresh, "takes no new licenses").await;
+    }
 }
 
 #[tokio::test]
