@@ -3,7 +3,7 @@
 use alloy::primitives::{B256, Log};
 use alloy::providers::Provider;
 
-use super::client::{Endpoint, Link, transport_error};
+use super::client::{Chain, Endpoint, Link, Profile, transport_error};
 use super::facts::{JobFacts, SettledJob};
 use crate::bundle::ChainFacts;
 use crate::{Error, Result};
@@ -22,14 +22,58 @@ pub async fn facts(endpoint: Endpoint, facts: &JobFacts) -> Result<SettledJob> {
 }
 
 /// Whether the commit's and the settlement's blocks are in the node's chain, and the settling transaction logged what a
-/// bundle says.
+/// bundle says, at the contract that the bundle names. Whether that contract is one of ours is not known then: anybody
+/// can deploy one that logs the same. Where the network is known, ask [`bundle_on`].
 ///
 /// # Errors
 /// As [`facts`].
 pub async fn bundle(endpoint: Endpoint, said: &ChainFacts) -> Result<()> {
-    let link = open(endpoint, said.chain_id).await?;
-    check_block(&link, said.commit_block, said.commit_block_hash.into()).await?;
-    check_block(&link, said.settle_block, said.settle_block_hash.into()).await?;
+    check_bundle(&open(endpoint, said.chain_id).await?, said).await
+}
+
+/// Whether a bundle's contracts are those of `profile`, their code is the one it knows, and what [`bundle`] asks holds.
+///
+/// # Errors
+/// [`Error::WrongNetwork`] when the bundle is about another chain or other contracts, or the node runs others; else as
+/// [`facts`].
+pub async fn bundle_on(profile: &Profile, said: &ChainFacts) -> Result<()> {
+    check_contracts(profile, said)?;
+    bundle_with(&Chain::connect(profile.clone()).await?, said).await
+}
+
+/// As [`bundle_on`] over a connection that is open already.
+///
+/// # Errors
+/// As [`bundle_on`].
+pub async fn bundle_with(chain: &Chain, said: &ChainFacts) -> Result<()> {
+    check_contracts(chain.profile(), said)?;
+    check_bundle(chain.link(), said).await
+}
+
+fn check_contracts(profile: &Profile, said: &ChainFacts) -> Result<()> {
+    let elsewhere = |what: String| Err(Error::WrongNetwork(format!("the bundle is about {what}")));
+    if said.chain_id != profile.chain_id {
+        return elsewhere(format!(
+            "chain {}, the network {} is chain {}",
+            said.chain_id, profile.name, profile.chain_id
+        ));
+    }
+    let contracts = [
+        ("JobEscrow", said.escrow, profile.escrow),
+        ("LicenseRegistry", said.licenses, profile.licenses),
+        ("DatasetRegistry", said.datasets, profile.datasets),
+    ];
+    match contracts.into_iter().find(|(_, said, ours)| said != ours) {
+        Some((name, said, ours)) => {
+            elsewhere(format!("the {name} at {said}, the one of the network {} is at {ours}", profile.name))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn check_bundle(link: &Link, said: &ChainFacts) -> Result<()> {
+    check_block(link, said.commit_block, said.commit_block_hash.into()).await?;
+    check_block(link, said.settle_block, said.settle_block_hash.into()).await?;
     let hash = B256::from(said.settle_tx);
     let receipt = link.provider().get_transaction_receipt(hash).await.map_err(transport_error)?;
     let receipt = receipt.ok_or_else(|| denied(format!("transaction {hash} is not in the node's chain")))?;

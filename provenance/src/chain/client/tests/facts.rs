@@ -179,6 +179,56 @@ async fn what_a_bundle_says_is_confirmed_or_denied() {
     assert!(matches!(confirm::bundle(endpoint, &elsewhere).await, Err(Error::WrongNetwork(_))));
 }
 
+fn elsewhere<T: std::fmt::Debug>(result: Result<T>) {
+    assert!(matches!(result, Err(Error::WrongNetwork(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn bundle_about_other_contracts_is_not_confirmed_on_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
+    let world = on(endpoint.clone()).await;
+    // The same contracts with the same code a second time, by somebody who chose the verifiers' keys.
+    let others = on(endpoint.clone()).await;
+    assert_ne!(world.chain.profile().escrow, others.chain.profile().escrow);
+    let job = others.accepted().await;
+    others.settle(job).await.unwrap();
+    let good = said(&others, job).await;
+    confirm::bundle(endpoint, &good).await.unwrap();
+    confirm::bundle_with(&others.chain, &good).await.unwrap();
+    elsewhere(confirm::bundle_with(&world.chain, &good).await);
+    let profile = world.chain.profile();
+    let named = [
+        ChainFacts { escrow: profile.escrow, ..good.clone() },
+        ChainFacts { licenses: profile.licenses, ..good.clone() },
+        ChainFacts { datasets: profile.datasets, ..good.clone() },
+        ChainFacts { chain_id: 1, ..good.clone() },
+    ];
+    for facts in &named {
+        elsewhere(confirm::bundle_with(&others.chain, facts).await);
+    }
+    // All of ours are named, but none of them logged it.
+    let ours = ChainFacts { licenses: profile.licenses, datasets: profile.datasets, ..named[0].clone() };
+    refused(confirm::bundle_with(&world.chain, &ours).await);
+    refused(confirm::bundle_with(&others.chain, &ChainFacts { settle_block: good.settle_block + 1, ..good }).await);
+}
+
+#[tokio::test]
+async fn bundle_is_confirmed_by_the_code_at_the_profiles_contracts() {
+    let anvil = Anvil::start();
+    let world = on(anvil.endpoint()).await;
+    let job = world.accepted().await;
+    world.settle(job).await.unwrap();
+    let good = said(&world, job).await;
+    let mut profile = world.chain.profile().clone();
+    profile.url = anvil.url.clone();
+    confirm::bundle_on(&profile, &good).await.unwrap();
+    refused(confirm::bundle_on(&profile, &ChainFacts { settle_tx: [7; 32], ..good.clone() }).await);
+    elsewhere(confirm::bundle_on(&profile, &ChainFacts { escrow: good.licenses, ..good.clone() }).await);
+    profile.code_hashes.insert(profile.escrow, B256::repeat_byte(1));
+    elsewhere(confirm::bundle_on(&profile, &good).await);
+}
+
 #[tokio::test]
 async fn proof_and_nonces_are_read_back_from_the_transactions() {
     let world = embedded().await;
