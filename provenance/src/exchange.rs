@@ -131,7 +131,7 @@ impl JobSpec {
 
 /// Whether HPKE can seal to this X25519 key. It refuses points of low order, with which every secret agrees on zero; an
 /// exchange with any one secret tells them apart.
-fn can_seal_to(key: &[u8; 32]) -> bool {
+pub(crate) fn can_seal_to(key: &[u8; 32]) -> bool {
     let trial = x25519_dalek::StaticSecret::from([1; 32]);
     trial.diffie_hellman(&x25519_dalek::PublicKey::from(*key)).was_contributory()
 }

@@ -8,6 +8,7 @@ mod json;
 
 use crate::chain::Address;
 use crate::cid::Cid;
+use crate::exchange::can_seal_to;
 use crate::terms::Terms;
 use crate::{Error, Result};
 use std::fmt;
@@ -326,7 +327,7 @@ impl Manifest {
         refuse(!below_order(&self.root), "root is not below the field's order")?;
         refuse(!below_order(&self.owner_commitment), "owner commitment is not below the field's order")?;
         refuse(self.owner.is_zero(), "owner is the zero address")?;
-        refuse(self.exchange_key == [0; 32], "exchange key is not an X25519 key")?;
+        refuse(!can_seal_to(&self.exchange_key), "exchange key is not an X25519 key that a spec can be sealed to")?;
         refuse(
             self.levels.is_empty() || !self.levels.is_sorted_by(|a, b| a < b),
             "source levels are not a sorted set",

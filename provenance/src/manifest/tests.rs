@@ -155,6 +155,9 @@ fn words_outside_the_field_are_refused() {
 fn missing_keys_are_refused() {
     unwritable(|m| m.owner = Address::ZERO, "owner");
     unwritable(|m| m.exchange_key = [0; 32], "exchange key");
+    let mut low_order = [0; 32];
+    low_order[0] = 1;
+    unwritable(|m| m.exchange_key = low_order, "exchange key");
 }
 
 #[test]
