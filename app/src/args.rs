@@ -416,6 +416,8 @@ pub enum VaultCommand {
     Repair,
     /// Change the passphrase; the new one comes from the terminal or USUFRUCT_NEW_PASSPHRASE
     Passwd,
+    /// Open a vault (or a copy of one) with its recovery phrase, and give it a new passphrase
+    Recover,
 }
 
 /// `network`

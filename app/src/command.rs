@@ -228,6 +228,11 @@ fn vault_verb(context: &Context, verb: VaultCommand) -> Result<Outcome> {
         VaultCommand::Status => Outcome::of(&status::vault(&context.home()?)?),
         VaultCommand::Check { read_data } => checked(status::check(&context.home()?, read_data)?),
         VaultCommand::Repair => checked(status::repair(&mut context.home()?)?),
+        VaultCommand::Recover => {
+            let dir = context.dir()?;
+            let phrase = passphrase::read_phrase()?;
+            Outcome::of(&status::recover(&dir, &phrase, &passphrase::new()?)?)
+        }
         VaultCommand::Passwd => {
             let mut home = context.home()?;
             let secret: Zeroizing<String> = passphrase::new()?;

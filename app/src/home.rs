@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use provenance::wallet::{Language, Person, Phrase};
 use serde::{Serialize, de::DeserializeOwned};
-use vault::{KdfCost, Options, Secret, Unlock, Vault};
+use vault::{KdfCost, OnRollback, Options, Secret, Unlock, Vault};
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
@@ -113,11 +113,25 @@ impl Home {
     /// `NotFound` without a vault; `Locked` for a wrong passphrase; `Busy` while another process holds it;
     /// `Integrity` where it was altered.
     pub fn open(dir: &Path, passphrase: &str) -> Result<Home> {
+        Home::unlock(dir, &Unlock::Passphrase(Secret::from(passphrase)), &options(dir))
+    }
+
+    /// Opens the vault in `dir`, or a copy of it that was put back there, with its recovery phrase. An older copy is
+    /// accepted: that is what a backup is.
+    ///
+    /// # Errors
+    /// Like [`Home::open`].
+    pub fn recover(dir: &Path, phrase: &Phrase) -> Result<Home> {
+        let options = Options { rollback: OnRollback::Accept, ..options(dir) };
+        Home::unlock(dir, &Unlock::Recovery(Zeroizing::new(*phrase.entropy())), &options)
+    }
+
+    fn unlock(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Home> {
         if !exists(dir) {
             return Err(Error::not_found(format!("there is no vault in {}", dir.display()))
                 .hint("Create one with `usufruct init`, or name its folder with --home."));
         }
-        let vault = Vault::open_with(&folder(dir), &Unlock::Passphrase(Secret::from(passphrase)), &options(dir))?;
+        let vault = Vault::open_with(&folder(dir), unlock, options)?;
         let kept = vault
             .read_named(Kind::Phrase.word(), PHRASE)?
             .ok_or_else(|| Error::integrity("the vault holds no recovery phrase; it was not finished when it was created"))?;

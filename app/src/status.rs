@@ -83,6 +83,14 @@ pub fn passwd(home: &mut Home, secret: &str) -> Result<view::VaultStatus> {
     vault(home)
 }
 
+/// Opens a vault with its recovery phrase and gives it a new passphrase.
+///
+/// # Errors
+/// `Locked` where the phrase is not this vault's; `Integrity` where it was altered.
+pub fn recover(dir: &Path, phrase: &Phrase, secret: &str) -> Result<view::VaultStatus> {
+    passwd(&mut Home::recover(dir, phrase)?, secret)
+}
+
 fn named(problem: &vault::Problem) -> String {
     match &problem.object {
         Some((kind, name)) => format!("{kind} {name:?}: {}", problem.what),

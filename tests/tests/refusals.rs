@@ -264,3 +264,42 @@ fn corrupt(folder: &std::path::Path) -> usize {
     }
     count
 }
+
+#[test]
+fn recovery_phrase_opens_a_copy_and_restores_the_wallet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    let created = person.run(&["init"]);
+    let (phrase, wallet) = (text(&created, "recovery_phrase"), text(&created, "wallet"));
+    let files = folder.path().join("files");
+    notes(&files, "files", 3);
+    person.run(&["import", &files.to_string_lossy(), "--source", "n"]);
+
+    // A copy of the home, and nobody who knows the passphrase.
+    let mut copy = Person::new(folder.path(), "copy");
+    let copied = std::process::Command::new("cp").arg("-a").arg(person.home.join(".")).arg(&copy.home).status().expect("cp runs");
+    assert!(copied.success());
+    let recover = |words: &str, to: &Person| {
+        let output = to
+            .command(&["vault", "recover"])
+            .env("USUFRUCT_RECOVERY_PHRASE", words)
+            .env("USUFRUCT_NEW_PASSPHRASE", "a new passphrase")
+            .output()
+            .expect("it starts");
+        output.status.code()
+    };
+    let other = text(&Person::new(folder.path(), "other").run(&["init"]), "recovery_phrase");
+    assert_eq!(recover(&other, &copy), Some(3));
+    assert_eq!(recover("abandon abandon", &copy), Some(2));
+    assert_eq!(recover(&phrase, &copy), Some(0));
+    copy.fails(3, &["vault", "status"]);
+    copy.passphrase = "a new passphrase".into();
+    let status = copy.run(&["vault", "status"]);
+    assert_eq!((&status["records"], text(&status, "wallet")), (&3.into(), wallet.clone()));
+
+    // The phrase alone brings the wallet back on an empty machine.
+    let empty = Person::new(folder.path(), "empty");
+    let output = empty.command(&["init", "--from-phrase"]).env("USUFRUCT_RECOVERY_PHRASE", &phrase).output().expect("it starts");
+    let restored: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(text(&restored, "wallet"), wallet);
+}
