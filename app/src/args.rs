@@ -332,6 +332,9 @@ pub enum JobCommand {
         /// Where it runs
         #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
         device: DeviceChoice,
+        /// Say what would leave and become public, and run nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Check the sealed output's digest and accept it (consumer)
     Accept {

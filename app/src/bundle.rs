@@ -4,7 +4,7 @@ use std::path::Path;
 
 use provenance::bundle::{Argument, Bundle, ChainFacts, MAX_BUNDLE};
 use provenance::chain::B256;
-use provenance::chain::client::{Endpoint, JobRecord, LicenseRecord};
+use provenance::chain::client::{Endpoint, JobRecord, LicenseRecord, Profile};
 use provenance::chain::confirm;
 use provenance::cid::{Cid, Codec};
 use provenance::manifest;
@@ -18,7 +18,7 @@ use zk::provenance::Statement;
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::job::{delivery, see};
-use crate::network::Network;
+use crate::network::{self, Network};
 use crate::{ids, view};
 
 /// Writes the bundle of a settled job to `out`.
@@ -29,9 +29,29 @@ pub async fn export(home: &Home, network: &Network, job: &str, out: &Path) -> Re
     if out.exists() {
         return Err(Error::refused(format!("{} is there already", out.display())).hint("Name another file with --out."));
     }
-    let bytes = assemble(home, network, job).await?.to_bytes()?;
+    check_folder(out)?;
+    let bundle = assemble(home, network, job).await?;
+    let verified = verified(&bundle);
+    if let Some(failed) = verified.checks.iter().find(|check| !check.ok) {
+        return Err(Error::integrity(format!("the bundle does not hold: {}: {}", failed.name, failed.detail)));
+    }
+    let bytes = bundle.to_bytes()?;
     write_new(out, &bytes)?;
-    Ok(view::Bundle { file: out.display().to_string(), bytes: bytes.len() as u64 })
+    let size = bytes.len() as u64;
+    Ok(view::Bundle { file: out.display().to_string(), bytes: size, valid: verified.valid, checks: verified.checks })
+}
+
+/// That the folder in which `out` is to be written is there.
+///
+/// # Errors
+/// `NotFound` naming the folder.
+pub(crate) fn check_folder(out: &Path) -> Result<()> {
+    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        Ok(())
+    } else {
+        Err(Error::not_found(format!("{} is no folder", folder.display())).hint("Make it first."))
+    }
 }
 
 /// Writes a file whole or not at all.
@@ -52,7 +72,8 @@ fn write_new(out: &Path, bytes: &[u8]) -> Result<()> {
 pub async fn assemble(home: &Home, network: &Network, job: &str) -> Result<Bundle> {
     let seen = see(home, network, job).await?;
     let record = &seen.record;
-    let (Some(commitment), Some(committed), Some(settled)) = (&record.commitment, record.committed, record.settled) else {
+    let (Some(commitment), Some(committed), Some(settled)) = (&record.commitment, record.committed, record.settled)
+    else {
         return Err(Error::refused("only a settled job has a bundle"));
     };
     let license = network.chain.license(record.details.license).await?;
@@ -141,21 +162,40 @@ async fn receipt(home: &Home, network: &Network, record: &JobRecord) -> Result<S
 pub async fn verify(file: &Path, rpc: Option<&str>) -> Result<view::Verified> {
     use std::io::Read;
     let mut bytes = Vec::new();
+    if file.is_dir() {
+        return Err(Error::usage(format!("{} is a folder, not a bundle", file.display())));
+    }
     let opened = std::fs::File::open(file).map_err(|e| Error::not_found(format!("{}: {e}", file.display())))?;
     opened.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut bytes)?;
     let bundle = Bundle::from_bytes(&bytes)?;
     let mut view = verified(&bundle);
     if let Some(rpc) = rpc {
-        let confirmed = confirm::bundle(Endpoint::Http(rpc.to_owned()), &bundle.chain).await;
+        let known = network::deployed_as(&bundle.chain);
+        let confirmed = match &known {
+            Some(profile) => {
+                confirm::bundle_on(&Profile { url: rpc.to_owned(), ..profile.clone() }, &bundle.chain).await
+            }
+            None => confirm::bundle(Endpoint::Http(rpc.to_owned()), &bundle.chain).await,
+        };
         if let Err(error @ provenance::Error::Network(_)) = confirmed {
             return Err(error.into());
         }
         let ok = confirmed.is_ok();
-        let detail = match confirmed {
-            Ok(()) => format!("{rpc} says that both blocks and the payment are in its chain"),
-            Err(error) => error.to_string(),
+        let (standing, detail) = match (confirmed, known) {
+            (Err(error), _) => ("asserted", error.to_string()),
+            (Ok(()), Some(profile)) => (
+                "verified",
+                format!("the payment is in the chain at {rpc}, by the contracts of network {:?}", profile.name),
+            ),
+            (Ok(()), None) => (
+                "asserted",
+                format!(
+                    "{rpc} has the payment, by contract {}, which is of no network known here",
+                    bundle.chain.escrow
+                ),
+            ),
         };
-        view.checks.push(view::Check { name: "chain".to_owned(), ok, standing: "verified".to_owned(), detail });
+        view.checks.push(view::Check { name: "chain".to_owned(), ok, standing: standing.to_owned(), detail });
         view.valid &= ok;
     }
     Ok(view)
@@ -187,7 +227,9 @@ pub fn verified(bundle: &Bundle) -> view::Verified {
         ok: proof.is_ok(),
         standing: "verified".to_owned(),
         detail: match proof {
-            Ok(()) => "it shows the statement, under the key pinned in this program; forgeable: a development key".to_owned(),
+            Ok(()) => {
+                "it shows the statement, under the key pinned in this program; forgeable: a development key".to_owned()
+            }
             Err(error) => error.message,
         },
     });

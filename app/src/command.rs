@@ -11,8 +11,8 @@ use crate::error::{Code, Error, Result};
 use crate::home::{self, Home};
 use crate::network::{self, Network};
 use crate::{
-    bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, progress, publish, reward, status, time, trail,
-    wallet,
+    bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, progress, publish, reward,
+    status, time, trail, wallet,
 };
 
 /// What a command printed, and how the process ends.
@@ -127,13 +127,23 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Demo { data, device, keep } => {
             progress::watch_interrupt();
             let rpc = std::env::var("USUFRUCT_RPC").ok();
-            Outcome::of(&demo::run(&demo::Options { data, device, network: context.global.network.clone(), rpc, keep })?)
+            Outcome::of(&demo::run(&demo::Options {
+                data,
+                device,
+                network: context.global.network.clone(),
+                rpc,
+                keep,
+            })?)
         }
     }
 }
 
 fn init(context: &Context, from_phrase: bool) -> Result<Outcome> {
-    let phrase = if from_phrase { passphrase::read_phrase()? } else { provenance::wallet::Phrase::generate(provenance::wallet::Language::English)? };
+    let phrase = if from_phrase {
+        passphrase::read_phrase()?
+    } else {
+        provenance::wallet::Phrase::generate(provenance::wallet::Language::English)?
+    };
     let dir = context.dir()?;
     if home::exists(&dir) {
         return Err(Error::refused(format!("there is a vault in {} already", dir.display()))
@@ -145,9 +155,13 @@ fn init(context: &Context, from_phrase: bool) -> Result<Outcome> {
 
 fn record(context: &Context, verb: RecordCommand) -> Result<Outcome> {
     match verb {
-        RecordCommand::List { source, limit } => Outcome::of(&library::search(&context.home()?, source.as_deref(), "", limit)?),
+        RecordCommand::List { source, limit } => {
+            Outcome::of(&library::search(&context.home()?, source.as_deref(), "", limit)?)
+        }
         RecordCommand::Search { query, limit } => Outcome::of(&library::search(&context.home()?, None, &query, limit)?),
-        RecordCommand::Delete { record, dry_run } => Outcome::of(&library::delete(&mut context.home()?, &record, dry_run)?),
+        RecordCommand::Delete { record, dry_run } => {
+            Outcome::of(&library::delete(&mut context.home()?, &record, dry_run)?)
+        }
     }
 }
 
@@ -173,18 +187,36 @@ fn dataset_verb(context: &Context, verb: DatasetCommand) -> Result<Outcome> {
 fn offer_verb(context: &Context, verb: OfferCommand) -> Result<Outcome> {
     match verb {
         OfferCommand::Create {
-            name, preset, price, max_runs, duration, respond_within, accept_within, min_records, max_licenses, licensee, valid, dry_run,
+            name,
+            preset,
+            price,
+            max_runs,
+            duration,
+            respond_within,
+            accept_within,
+            min_records,
+            max_licenses,
+            licensee,
+            valid,
+            dry_run,
         } => {
             let wanted = offer::Wanted {
-                preset, price, max_runs, duration_days: duration, respond_hours: respond_within, accept_hours: accept_within,
-                min_records, max_licenses, licensee, valid_days: valid,
+                preset,
+                price,
+                max_runs,
+                duration_days: duration,
+                respond_hours: respond_within,
+                accept_hours: accept_within,
+                min_records,
+                max_licenses,
+                licensee,
+                valid_days: valid,
             };
             context.with_network(async |home, network| offer::create(home, network, &name, &wanted, dry_run).await)
         }
         OfferCommand::List => context.with_network(async |home, network| offer::list(home, network).await),
-        OfferCommand::Find { action, kind, max_price } => context.with_network(async |_, network| {
-            offer::find(network, &offer::Filter { action, kind, max_price }).await
-        }),
+        OfferCommand::Find { action, kind, max_price } => context
+            .with_network(async |_, network| offer::find(network, &offer::Filter { action, kind, max_price }).await),
     }
 }
 
@@ -213,7 +245,8 @@ fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
             JobCommand::Show { job } => job::show(home, network, &job).await?.into(),
             JobCommand::Approve { job, dry_run } => job::approve(home, network, &job, dry_run).await?.into(),
             JobCommand::Decline { job, dry_run } => job::decline(home, network, &job, dry_run).await?.into(),
-            JobCommand::Run { job, device } => job::run::run(home, network, &job, device).await?.into(),
+            JobCommand::Run { job, dry_run: true, .. } => job::show(home, network, &job).await?.into(),
+            JobCommand::Run { job, device, dry_run: false } => job::run::run(home, network, &job, device).await?.into(),
             JobCommand::Accept { job, dry_run } => job::accept(home, network, &job, dry_run).await?.into(),
             JobCommand::Reject { job, dry_run } => job::reject(home, network, &job, dry_run).await?.into(),
             JobCommand::Settle { job, dry_run } => job::settle::run(home, network, &job, dry_run).await?.into(),
@@ -248,7 +281,9 @@ fn checked(view: crate::view::VaultChecked) -> Result<Outcome> {
 
 fn network_verb(context: &Context, verb: NetworkCommand) -> Result<Outcome> {
     match verb {
-        NetworkCommand::List => Outcome::of(&network::list(context.home().ok().as_ref(), context.global.network.as_deref())?),
+        NetworkCommand::List => {
+            Outcome::of(&network::list(context.home().ok().as_ref(), context.global.network.as_deref())?)
+        }
         NetworkCommand::Use { name } => Outcome::of(&network::choose(&mut context.home()?, &name)?),
         NetworkCommand::Status => {
             let name = match &context.global.network {

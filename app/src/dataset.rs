@@ -15,6 +15,8 @@ use crate::{random, view};
 
 /// The name a dataset may have: it becomes public.
 const MAX_NAME: usize = 100;
+/// Bytes of a description, at most.
+const MAX_DESCRIPTION: usize = 4000;
 /// Fields that a dataset may include: a manifest names each.
 const MAX_FIELDS: usize = 64;
 
@@ -87,10 +89,14 @@ impl Dataset {
     /// # Errors
     /// `Refused` where it was not published there.
     pub fn published_on(&self, network: &Network) -> Result<&Published> {
-        let here = |one: &&Published| one.chain_id == network.profile.chain_id && one.registry == network.profile.datasets.0;
+        let here =
+            |one: &&Published| one.chain_id == network.profile.chain_id && one.registry == network.profile.datasets.0;
         self.published.iter().rev().find(here).ok_or_else(|| {
-            Error::refused(format!("dataset {:?} is not published on the network {:?}", self.name, network.profile.name))
-                .hint(format!("`usufruct dataset publish {:?}` does that.", self.name))
+            Error::refused(format!(
+                "dataset {:?} is not published on the network {:?}",
+                self.name, network.profile.name
+            ))
+            .hint(format!("`usufruct dataset publish {:?}` does that.", self.name))
         })
     }
 
@@ -115,7 +121,11 @@ impl Dataset {
     /// # Errors
     /// `Integrity` where a stored secret has the wrong length.
     pub fn owner_secret(&self, home: &Home) -> Result<OwnerSecret> {
-        let salt: &[u8; 31] = self.owner_salt.as_slice().try_into().map_err(|_| Error::integrity("a stored salt is not 31 bytes long"))?;
+        let salt: &[u8; 31] = self
+            .owner_salt
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::integrity("a stored salt is not 31 bytes long"))?;
         Ok(OwnerSecret::new(home.person.identity_secret(), salt)?)
     }
 
@@ -172,6 +182,11 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
         names.sort();
         names.dedup();
     }
+    if description.chars().any(|c| c.is_control() && c != '\n') || description.len() > MAX_DESCRIPTION {
+        return Err(Error::usage(format!(
+            "a description has at most {MAX_DESCRIPTION} bytes and no control characters"
+        )));
+    }
     if home.has(Kind::Dataset, name)? {
         return Err(Error::refused(format!("there is a dataset {name:?} already")).hint("Choose another name."));
     }
@@ -198,8 +213,13 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let fits = !name.trim().is_empty() && name.len() <= MAX_NAME && !name.contains(|c: char| c.is_control() || c == '/');
-    if fits { Ok(()) } else { Err(Error::usage(format!("a dataset's name has 1 to {MAX_NAME} bytes, no slash and no control characters"))) }
+    let fits =
+        !name.trim().is_empty() && name.len() <= MAX_NAME && !name.contains(|c: char| c.is_control() || c == '/');
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::usage(format!("a dataset's name has 1 to {MAX_NAME} bytes, no slash and no control characters")))
+    }
 }
 
 /// The places of the selected records in order, and the fields and kinds that they have.
@@ -219,16 +239,21 @@ fn select(home: &Home, selection: &Selection) -> Result<(Vec<Place>, Vec<String>
         Ok(())
     })?;
     if chosen.is_empty() {
-        return Err(Error::not_found("no record fits this selection").hint("`usufruct record list --source S` shows what a source holds."));
+        return Err(Error::not_found("no record fits this selection")
+            .hint("`usufruct record list --source S` shows what a source holds."));
     }
     if let Some(missing) = selection.fields.iter().find(|field| !fields.contains(*field)) {
         let known: Vec<String> = fields.into_iter().collect();
-        return Err(Error::not_found(format!("no selected record has a field {missing:?}")).hint(format!("They have: {}.", known.join(", "))));
+        return Err(Error::not_found(format!("no selected record has a field {missing:?}"))
+            .hint(format!("They have: {}.", known.join(", "))));
     }
     chosen.sort_by(|a, b| a.0.cmp(&b.0));
     if fields.len() > MAX_FIELDS && selection.fields.is_empty() {
-        return Err(Error::refused(format!("the records have {} fields; a dataset includes at most {MAX_FIELDS}", fields.len()))
-            .hint("Name the ones to include with --field."));
+        return Err(Error::refused(format!(
+            "the records have {} fields; a dataset includes at most {MAX_FIELDS}",
+            fields.len()
+        ))
+        .hint("Name the ones to include with --field."));
     }
     let kept = if selection.fields.is_empty() { fields.into_iter().collect() } else { selection.fields.clone() };
     Ok((chosen.into_iter().map(|(_, place)| place).collect(), kept, kinds.into_iter().collect()))
@@ -260,9 +285,9 @@ pub fn check_members(home: &Home, dataset: &Dataset) -> Result<()> {
 /// # Errors
 /// `Integrity` where the records no longer give the committed root.
 pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
-    let places: Vec<Place> = home
-        .find(Kind::Members, &dataset.name)?
-        .ok_or_else(|| Error::integrity(format!("the list of records of dataset {:?} is missing from the vault", dataset.name)))?;
+    let places: Vec<Place> = home.find(Kind::Members, &dataset.name)?.ok_or_else(|| {
+        Error::integrity(format!("the list of records of dataset {:?} is missing from the vault", dataset.name))
+    })?;
     let opened = open_places(home, dataset, &places)?;
     if opened.tree.root() != dataset.root()? {
         return Err(Error::integrity(format!("the records of dataset {:?} no longer give its root", dataset.name))
@@ -301,8 +326,9 @@ pub fn tree(tier: Tier, leaves: Vec<zk::Field>, progress: &mut Progress) -> Resu
 /// # Errors
 /// `NotFound` where there is none.
 pub fn find(home: &Home, name: &str) -> Result<Dataset> {
-    home.find(Kind::Dataset, name)?
-        .ok_or_else(|| Error::not_found(format!("there is no dataset {name:?}")).hint("`usufruct dataset list` shows them."))
+    home.find(Kind::Dataset, name)?.ok_or_else(|| {
+        Error::not_found(format!("there is no dataset {name:?}")).hint("`usufruct dataset list` shows them.")
+    })
 }
 
 /// The own dataset with this id on-chain.

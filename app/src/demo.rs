@@ -148,7 +148,14 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
         let home = root.join(role);
         std::fs::create_dir_all(&home)?;
         let passphrase = hex::encode(random::bytes::<16>()?);
-        Ok(Player { role, home, network_home: network_home.clone(), passphrase, confined: vec![], network: network.clone() })
+        Ok(Player {
+            role,
+            home,
+            network_home: network_home.clone(),
+            passphrase,
+            confined: vec![],
+            network: network.clone(),
+        })
     };
     let contributor = player("contributor")?;
     let mut consumer = player("consumer")?;
@@ -174,14 +181,18 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
     eprintln!("             {} new records", imported["records"]);
     let dataset = contributor.run(&["dataset", "create", "demo", "--source", "demo"])?;
     let published = contributor.run(&["dataset", "publish", "demo"])?;
-    let offer = contributor.run(&["offer", "create", "demo", "--preset", "embeddings-non-commercial", "--price", PRICE])?;
+    let offer =
+        contributor.run(&["offer", "create", "demo", "--preset", "embeddings-non-commercial", "--price", PRICE])?;
     let offer_cid = text(&offer, "offer_cid")?;
 
     // The consumer: finds it, buys a license, asks for a run.
     consumer.run(&["init"])?;
     consumer.run(&["wallet", "faucet"])?;
     let offers = consumer.run(&["offer", "find", "--action", "embed"])?;
-    if !offers["offers"].as_array().is_some_and(|offers| offers.iter().any(|offer| offer["offer_cid"] == offer_cid.as_str())) {
+    if !offers["offers"]
+        .as_array()
+        .is_some_and(|offers| offers.iter().any(|offer| offer["offer_cid"] == offer_cid.as_str()))
+    {
         return Err(Error::failure("the consumer did not find the contributor's offer"));
     }
     let license = consumer.run(&["license", "buy", &offer_cid])?;

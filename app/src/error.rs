@@ -186,7 +186,9 @@ impl From<zk::Error> for Error {
     fn from(error: zk::Error) -> Self {
         use zk::Error as Z;
         let code = match &error {
-            Z::NotCanonical { .. } | Z::Unsatisfied { .. } | Z::Key { .. } | Z::Malformed { .. } | Z::NotProven => Code::Integrity,
+            Z::NotCanonical { .. } | Z::Unsatisfied { .. } | Z::Key { .. } | Z::Malformed { .. } | Z::NotProven => {
+                Code::Integrity
+            }
             Z::Count { .. } => Code::Refused,
             _ => Code::Failure,
         };
@@ -200,7 +202,9 @@ impl From<compute::Error> for Error {
         let code = match &error {
             C::Parameter { .. } => Code::Refused,
             C::Stopped { .. } => Code::Interrupted,
-            C::ModelFile { .. } | C::Weights { .. } | C::Tokenizer { .. } | C::NotFinite { .. } | C::Output { .. } => Code::Integrity,
+            C::ModelFile { .. } | C::Weights { .. } | C::Tokenizer { .. } | C::NotFinite { .. } | C::Output { .. } => {
+                Code::Integrity
+            }
             _ => Code::Failure,
         };
         Error::new(code, error.to_string())

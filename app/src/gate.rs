@@ -14,7 +14,10 @@ const PACKAGE_HEAD: u64 = 1024;
 /// What an `embed` job will let out, in plain words, before it runs.
 pub fn preview(records: u64, dimension: u64) -> Vec<String> {
     vec![
-        format!("{records} rows of {dimension} numbers, one for each record: {} bytes", rows_bytes(records, dimension)),
+        format!(
+            "{records} rows of {dimension} numbers, one for each record: {} bytes, sealed and padded to whole MiB",
+            rows_bytes(records, dimension)
+        ),
         "a salted commitment to each record (nothing can be read from it)".to_owned(),
         "the name of the model and of the device".to_owned(),
         "no text, no fields, no logs, no timings".to_owned(),

@@ -132,9 +132,9 @@ impl Home {
                 .hint("Create one with `usufruct init`, or name its folder with --home."));
         }
         let vault = Vault::open_with(&folder(dir), unlock, options)?;
-        let kept = vault
-            .read_named(Kind::Phrase.word(), PHRASE)?
-            .ok_or_else(|| Error::integrity("the vault holds no recovery phrase; it was not finished when it was created"))?;
+        let kept = vault.read_named(Kind::Phrase.word(), PHRASE)?.ok_or_else(|| {
+            Error::integrity("the vault holds no recovery phrase; it was not finished when it was created")
+        })?;
         let phrase = phrase(&kept)?;
         Ok(Home { dir: dir.to_owned(), vault, person: Person::from_phrase(&phrase)? })
     }
@@ -144,7 +144,10 @@ impl Home {
     /// # Errors
     /// When the vault cannot be written.
     pub fn keep<T: Serialize>(&mut self, kind: Kind, name: &str, value: &T) -> Result<()> {
-        let bytes = Zeroizing::new(serde_ipld_dagcbor::to_vec(value).map_err(|e| Error::failure(format!("encoding a {}: {e}", kind.word())))?);
+        let bytes = Zeroizing::new(
+            serde_ipld_dagcbor::to_vec(value)
+                .map_err(|e| Error::failure(format!("encoding a {}: {e}", kind.word())))?,
+        );
         self.keep_bytes(kind, name, &bytes)
     }
 
@@ -243,7 +246,10 @@ impl Home {
 fn phrase(kept: &[u8]) -> Result<Phrase> {
     let unreadable = || Error::integrity("the vault's recovery phrase cannot be read");
     let (language, entropy) = kept.split_first().ok_or_else(unreadable)?;
-    let language = [Language::English, Language::French].into_iter().find(|l| language_code(*l) == *language).ok_or_else(unreadable)?;
+    let language = [Language::English, Language::French]
+        .into_iter()
+        .find(|l| language_code(*l) == *language)
+        .ok_or_else(unreadable)?;
     Ok(Phrase::from_entropy(entropy.try_into().map_err(|_| unreadable())?, language))
 }
 
@@ -282,7 +288,8 @@ pub fn default_dir() -> Result<PathBuf> {
 /// `Usage` where the user has no home folder.
 pub fn data_dir() -> Result<PathBuf> {
     use etcetera::BaseStrategy;
-    let base = etcetera::choose_base_strategy()
-        .map_err(|_| Error::new(Code::Usage, "this user has no home folder").hint("Name a folder with --home or USUFRUCT_HOME."))?;
+    let base = etcetera::choose_base_strategy().map_err(|_| {
+        Error::new(Code::Usage, "this user has no home folder").hint("Name a folder with --home or USUFRUCT_HOME.")
+    })?;
     Ok(base.data_dir().join("usufruct"))
 }

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 pub fn id(text: &str, what: &str) -> Result<B256> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let mut id = [0; 32];
-    hex::decode_to_slice(digits, &mut id).map_err(|_| Error::usage(format!("{text:?} is no {what} id: 64 hex digits are expected")))?;
+    hex::decode_to_slice(digits, &mut id)
+        .map_err(|_| Error::usage(format!("{text:?} is no {what} id: 64 hex digits are expected")))?;
     Ok(id.into())
 }
 

@@ -19,6 +19,8 @@ use crate::view;
 
 /// The vault is made durable after about this many bytes: a sync a file would cost more than the file.
 const COMMIT_EVERY: u64 = 64 << 20;
+/// How a file that no connector reads is remembered.
+const OTHER: &str = "other";
 /// Bytes read at once.
 const READ: usize = 1 << 16;
 
@@ -33,6 +35,8 @@ struct Imported {
     format: String,
     /// How many records it gave.
     records: u64,
+    /// What in it could not be read: place and reason.
+    problems: Vec<(String, String)>,
 }
 
 /// Imports `paths` into one source each, or all into `source`.
@@ -63,13 +67,18 @@ pub fn run(home: &mut Home, paths: &[PathBuf], source: Option<&str>) -> Result<v
 fn source_name(path: &Path) -> Result<String> {
     let whole = path.canonicalize()?;
     let name = if whole.is_dir() { whole.file_name() } else { whole.file_stem() };
-    name.map(|name| name.to_string_lossy().into_owned())
-        .ok_or_else(|| Error::usage(format!("{} has no name", path.display())).hint("Give the source a name with --source."))
+    name.map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| {
+        Error::usage(format!("{} has no name", path.display())).hint("Give the source a name with --source.")
+    })
 }
 
 fn check_source_name(name: &str) -> Result<()> {
     let fits = !name.trim().is_empty() && name.len() <= 200 && !name.contains(|c: char| c.is_control() || c == '/');
-    if fits { Ok(()) } else { Err(Error::usage("a source's name has 1 to 200 bytes, no slash and no control characters")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::usage("a source's name has 1 to 200 bytes, no slash and no control characters"))
+    }
 }
 
 struct Run {
@@ -103,7 +112,11 @@ impl Run {
         for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
-                Ok(_) => {}
+                Ok(entry) if entry.file_type().is_dir() => {}
+                Ok(entry) => {
+                    let reason = "it is a link or a special file; those are not followed".to_owned();
+                    self.done.errors.push(view::ImportError { file: entry.path().display().to_string(), reason });
+                }
                 Err(error) => {
                     let file = error.path().unwrap_or(path).display().to_string();
                     self.done.errors.push(view::ImportError { file, reason: error.to_string() });
@@ -116,7 +129,9 @@ impl Run {
     fn file(&mut self, home: &mut Home, adding: &mut Adding, base: &Path, path: &Path, source: &str) -> Result<()> {
         let shown = match path.strip_prefix(base) {
             Ok(below) if !below.as_os_str().is_empty() => below.display().to_string(),
-            _ => path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+            _ => {
+                path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+            }
         };
         let failed = |reason: String| view::ImportError { file: shown.clone(), reason };
         let (mut file, digest, bytes) = match File::open(path).and_then(digest) {
@@ -128,9 +143,8 @@ impl Run {
         };
         self.done.bytes += bytes;
         let name = hex::encode(digest);
-        if home.has(Kind::Imported, &name)? {
-            self.done.objects += 1;
-            self.done.duplicates += 1;
+        if let Some(known) = home.find::<Imported>(Kind::Imported, &name)? {
+            self.again(known, shown);
             return Ok(());
         }
         let read = match self.records(&mut file, source, &shown) {
@@ -140,11 +154,11 @@ impl Run {
                 return check_interrupt();
             }
         };
-        let problems = read.summary.problems.iter().map(|problem| failed_at(problem));
-        self.done.errors.extend(problems);
+        let mut problems: Vec<view::ImportError> = read.summary.problems.iter().map(failed_at).collect();
         if read.summary.more_problems > 0 {
-            self.done.errors.push(failed(format!("{} more problems of this kind", read.summary.more_problems)));
+            problems.push(failed(format!("{} more problems of this kind", read.summary.more_problems)));
         }
+        self.done.errors.extend(problems.iter().cloned());
         if read.summary.format == Format::Empty {
             self.done.errors.push(failed("the file is empty".into()));
             return Ok(());
@@ -156,12 +170,22 @@ impl Run {
             }
             return Ok(());
         }
-        self.keep(home, adding, read, &mut file, &name, source, &shown)?;
+        self.keep(home, adding, read, &mut file, &Found { name: &name, source, shown: &shown, problems: &problems })?;
         if !licensable {
             self.done.not_licensable.push(shown);
         }
         self.uncommitted += bytes;
         Ok(())
+    }
+
+    /// A file that the vault has: nothing is added, and what could not be read of it is said again.
+    fn again(&mut self, known: Imported, shown: String) {
+        self.done.objects += 1;
+        self.done.duplicates += 1;
+        self.done.errors.extend(known.problems.into_iter().map(|(file, reason)| view::ImportError { file, reason }));
+        if known.format == OTHER {
+            self.done.not_licensable.push(shown);
+        }
     }
 
     /// Reads a file's records, leaving out those that the vault has.
@@ -184,36 +208,44 @@ impl Run {
         Ok(Reading { summary, records, duplicates })
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn keep(
         &mut self,
         home: &mut Home,
         adding: &mut Adding,
         read: Reading,
         file: &mut File,
-        name: &str,
-        source: &str,
-        shown: &str,
+        found: &Found<'_>,
     ) -> Result<()> {
         file.seek(SeekFrom::Start(0))?;
-        let stored = home.keep_stream(Kind::Original, name, file)?;
+        let stored = home.keep_stream(Kind::Original, found.name, file)?;
         self.done.new_bytes += stored.new_bytes;
         self.done.objects += 1;
         self.done.duplicates += read.duplicates;
         self.done.records += read.records.len() as u64;
         let imported = Imported {
-            source: source.to_owned(),
-            file: shown.to_owned(),
+            source: found.source.to_owned(),
+            file: found.shown.to_owned(),
             format: format!("{:?}", read.summary.format).to_lowercase(),
             records: read.records.len() as u64,
+            problems: found.problems.iter().map(|problem| (problem.file.clone(), problem.reason.clone())).collect(),
         };
         for record in read.records {
             self.known.insert(record.identity()?);
             adding.record(home, record)?;
         }
         adding.file();
-        home.keep(Kind::Imported, name, &imported)
+        home.keep(Kind::Imported, found.name, &imported)
     }
+}
+
+/// A file that is to be kept.
+struct Found<'a> {
+    /// Its digest, hex.
+    name: &'a str,
+    source: &'a str,
+    /// Its name below the imported path.
+    shown: &'a str,
+    problems: &'a [view::ImportError],
 }
 
 /// What one file gave.

@@ -103,13 +103,18 @@ pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> R
     found
         .into_iter()
         .enumerate()
-        .map(|(position, record)| record.ok_or_else(|| Error::integrity(format!("record {position} of the dataset is missing from the vault"))))
+        .map(|(position, record)| {
+            record
+                .ok_or_else(|| Error::integrity(format!("record {position} of the dataset is missing from the vault")))
+        })
         .collect()
 }
 
 fn read_batch(home: &Home, source: &str, batch: u32) -> Result<Vec<Record>> {
-    home.find(Kind::Records, &batch_name(source, batch))?
-        .ok_or_else(|| Error::integrity(format!("batch {batch} of source {source:?} is missing from the vault")).hint("`usufruct vault check --read-data` says what else is."))
+    home.find(Kind::Records, &batch_name(source, batch))?.ok_or_else(|| {
+        Error::integrity(format!("batch {batch} of source {source:?} is missing from the vault"))
+            .hint("`usufruct vault check --read-data` says what else is.")
+    })
 }
 
 fn batch_name(source: &str, batch: u32) -> String {
@@ -256,30 +261,33 @@ pub fn deleted_among(home: &Home, places: &[Place]) -> Result<usize> {
 pub fn delete(home: &mut Home, id: &str, dry_run: bool) -> Result<view::Deleted> {
     let mut matching = Vec::new();
     each(home, &[], &mut |place, record| {
-        if hex::encode(record.identity()?).starts_with(&id.to_lowercase()) {
-            matching.push((place, record.identity()?));
+        if !id.is_empty() && hex::encode(record.identity()?).starts_with(&id.to_lowercase()) {
+            matching.push((place, record.identity()?, shown(&record)?));
         }
         Ok(())
     })?;
-    let (place, found) = match matching.as_slice() {
-        [] => return Err(Error::not_found(format!("there is no record {id}"))),
-        [one] => one.clone(),
-        _ => return Err(Error::new(Code::Usage, format!("{} records begin with {id}", matching.len())).hint("Give more of the id.")),
+    if matching.len() > 1 {
+        return Err(
+            Error::new(Code::Usage, format!("{} records begin with {id}", matching.len())).hint("Give more of the id.")
+        );
+    }
+    let Some((place, found, view)) = matching.pop() else {
+        return Err(Error::not_found(format!("there is no record {id:?}")));
     };
     if let Some(name) = crate::dataset::active_with(home, &place)? {
         return Err(Error::refused(format!("the active dataset {name:?} holds this record"))
             .hint("A record can be deleted once no active dataset holds it."));
     }
-    let id = hex::encode(found);
     if !dry_run {
-        home.keep_bytes(Kind::Deleted, &id, &[])?;
+        home.keep_bytes(Kind::Deleted, &hex::encode(found), &[])?;
         home.commit()?;
     }
-    Ok(view::Deleted { id })
+    Ok(view::Deleted { records: vec![view], deleted: !dry_run })
 }
 
 fn parse_id(name: &str) -> Result<RecordId> {
     let mut id = RecordId::default();
-    hex::decode_to_slice(name, &mut id).map_err(|_| Error::integrity(format!("the vault names a deleted record {name:?}, which is no id")))?;
+    hex::decode_to_slice(name, &mut id)
+        .map_err(|_| Error::integrity(format!("the vault names a deleted record {name:?}, which is no id")))?;
     Ok(id)
 }

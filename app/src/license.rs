@@ -109,9 +109,17 @@ pub async fn reclaim(home: &Home, network: &Network, license: &str, dry_run: boo
     end(network, license, dry_run, async |id| Ok(network.chain.reclaim(home.person.signer(), id).await?.tx)).await
 }
 
-async fn end(network: &Network, license: &str, dry_run: bool, act: impl AsyncFnOnce(B256) -> Result<B256>) -> Result<view::License> {
+async fn end(
+    network: &Network,
+    license: &str,
+    dry_run: bool,
+    act: impl AsyncFnOnce(B256) -> Result<B256>,
+) -> Result<view::License> {
     let id = ids::id(license, "license")?;
     let before = network.chain.license(id).await?;
+    if before.state != LicenseState::Active || before.runs_left == 0 {
+        return Err(Error::refused("the license has ended or has no unused runs: there is nothing to return"));
+    }
     if dry_run {
         let mut view = shown(&before, network, None).await?;
         view.public = vec![format!("{} unused runs would go back to {}", before.runs_left, before.terms.licensee)];

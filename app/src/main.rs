@@ -25,14 +25,14 @@ fn main() -> ExitCode {
     let json = cli.global.json;
     match command::run(cli) {
         Ok(outcome) => {
-            print(if json { outcome.json } else { outcome.text });
+            print(if json { outcome.json } else { printable(&outcome.text) });
             ExitCode::from(outcome.code)
         }
         Err(error) => {
             if json {
                 print(format!("{:#}\n", error.json()));
             } else {
-                eprintln!("usufruct: {error}");
+                eprintln!("usufruct: {}", printable(&error.to_string()));
             }
             ExitCode::from(error.code as u8)
         }
@@ -43,4 +43,11 @@ fn main() -> ExitCode {
 fn print(text: String) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Text fit for a terminal: imported files and other people's offers must not move the cursor, change colors or reverse
+/// the reading direction.
+fn printable(text: &str) -> String {
+    let odd = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
 }

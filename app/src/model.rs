@@ -74,7 +74,10 @@ pub fn find(digest: &[u8; 32]) -> Result<Known> {
 /// # Errors
 /// `NotFound` where it is not on this machine.
 pub fn named(name: &str) -> Result<Known> {
-    known()?.into_iter().find(|model| model.name == name || hex::encode(model.digest) == name).ok_or_else(|| missing(name))
+    known()?
+        .into_iter()
+        .find(|model| model.name == name || hex::encode(model.digest) == name)
+        .ok_or_else(|| missing(name))
 }
 
 /// All models.

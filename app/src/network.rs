@@ -2,12 +2,12 @@
 //! vault, so that two people on one machine meet there; it is served by this same program, started when needed.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use provenance::chain::Address;
 use provenance::chain::client::{Chain, Endpoint, Profile};
 use provenance::chain::devnet::{Devnet, Running, Server, ServerOptions, find};
-use provenance::chain::Address;
 use provenance::content::ContentStore;
 use provenance::content::kubo::Timeouts;
 use provenance::content::local::Local;
@@ -49,7 +49,9 @@ impl Network {
     /// `Failure` for a network without currencies.
     pub fn currency(&self) -> Result<Address> {
         let first = self.profile.currencies.first();
-        first.map(|currency| currency.token).ok_or_else(|| Error::failure(format!("the network {:?} has no currency", self.profile.name)))
+        first
+            .map(|currency| currency.token)
+            .ok_or_else(|| Error::failure(format!("the network {:?} has no currency", self.profile.name)))
     }
 }
 
@@ -98,10 +100,17 @@ pub async fn connect(name: &str, account: Option<Address>) -> Result<Network> {
 async fn embedded(folder: &Path) -> Result<Profile> {
     let started = Instant::now();
     let mut running = serving(folder).await?;
-    if running.is_none() {
-        start(folder)?;
-    }
+    let mut starting = if running.is_none() { Some(start(folder)?) } else { None };
     while running.is_none() {
+        if let Some(child) = &mut starting
+            && let Some(status) = child.try_wait()?
+        {
+            // Another process may have been faster; then this one ended as busy and the other answers soon.
+            match status.code().and_then(Code::from_exit) {
+                Some(Code::Busy) => starting = None,
+                code => return Err(not_served(folder, code)),
+            }
+        }
         if started.elapsed() > START {
             return Err(Error::network("the embedded network did not start").hint("`usufruct network serve` says why."));
         }
@@ -125,10 +134,10 @@ async fn serving(folder: &Path) -> Result<Option<Running>> {
 }
 
 /// Starts `usufruct network serve` in the background; it ends by itself when nobody asks anything.
-fn start(folder: &Path) -> Result<()> {
+fn start(folder: &Path) -> Result<Child> {
     std::fs::create_dir_all(folder)?;
     let log = std::fs::File::create(folder.join("serve.log"))?;
-    Command::new(std::env::current_exe()?)
+    let child = Command::new(std::env::current_exe()?)
         .args(["network", "serve", "--idle", &IDLE.to_string()])
         .env("USUFRUCT_NETWORK_HOME", folder)
         .env_remove("USUFRUCT_PASSPHRASE")
@@ -138,7 +147,15 @@ fn start(folder: &Path) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()?;
-    Ok(())
+    Ok(child)
+}
+
+/// Why the process that should serve ended: the last line that it said.
+fn not_served(folder: &Path, code: Option<Code>) -> Error {
+    let log = std::fs::read_to_string(folder.join("serve.log")).unwrap_or_default();
+    let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    let said = last.trim().trim_start_matches("usufruct: ");
+    Error::new(code.unwrap_or(Code::Network), format!("the embedded network did not start: {said}"))
 }
 
 /// Whether the embedded network in `folder` is being served.
@@ -194,7 +211,8 @@ pub async fn deploy(name: &str, rpc: &str) -> Result<view::Network> {
     let folder = folder()?;
     std::fs::create_dir_all(&folder)?;
     if name == EMBEDDED || name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
-        return Err(Error::usage(format!("a network cannot be called {name:?}")).hint("Use letters, digits and dashes; `embedded` is taken."));
+        return Err(Error::usage(format!("a network cannot be called {name:?}"))
+            .hint("Use letters, digits and dashes; `embedded` is taken."));
     }
     let profile = deploy_to(name, Endpoint::Http(rpc.to_owned()), rpc).await?;
     write_profile(&folder, &profile)?;
@@ -211,6 +229,27 @@ async fn deploy_to(name: &str, endpoint: Endpoint, url: &str) -> Result<Profile>
     Ok(provenance::chain::deploy::deploy(name, url, endpoint, &keys).await?)
 }
 
+/// The network known on this machine whose contracts a bundle names.
+pub fn deployed_as(said: &provenance::bundle::ChainFacts) -> Option<Profile> {
+    let folder = folder().ok()?;
+    let names = names(&folder);
+    let ours = |profile: &Profile| profile.chain_id == said.chain_id && profile.escrow == said.escrow;
+    names.iter().filter_map(|name| read_profile(&folder, name).ok()).find(ours)
+}
+
+/// The names of all networks, the embedded one among them.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names = vec![EMBEDDED.to_owned()];
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        names.extend(entries.flatten().filter_map(|entry| {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            file.strip_suffix(PROFILE_ENDING).filter(|name| *name != EMBEDDED).map(str::to_owned)
+        }));
+    }
+    names.sort();
+    names
+}
+
 /// All networks known on this machine.
 ///
 /// # Errors
@@ -221,15 +260,7 @@ pub fn list(home: Option<&Home>, asked: Option<&str>) -> Result<view::Networks> 
         Some(home) => name(home, asked)?,
         None => asked.unwrap_or(EMBEDDED).to_owned(),
     };
-    let mut names = vec![EMBEDDED.to_owned()];
-    if let Ok(entries) = std::fs::read_dir(&folder) {
-        names.extend(entries.flatten().filter_map(|entry| {
-            let file = entry.file_name().to_string_lossy().into_owned();
-            file.strip_suffix(PROFILE_ENDING).filter(|name| *name != EMBEDDED).map(str::to_owned)
-        }));
-    }
-    names.sort();
-    let networks = names
+    let networks = names(&folder)
         .into_iter()
         .map(|name| match read_profile(&folder, &name) {
             Ok(profile) => Ok(shown(&profile, profile.name == in_use, None)),
@@ -245,7 +276,8 @@ pub fn list(home: Option<&Home>, asked: Option<&str>) -> Result<view::Networks> 
 /// # Errors
 /// `NotFound` for an unknown one.
 pub fn choose(home: &mut Home, name: &str) -> Result<view::Network> {
-    let view = if name == EMBEDDED { not_started(name, true) } else { shown(&read_profile(&folder()?, name)?, true, None) };
+    let view =
+        if name == EMBEDDED { not_started(name, true) } else { shown(&read_profile(&folder()?, name)?, true, None) };
     home.keep(Kind::Setting, SETTING, &name)?;
     home.commit()?;
     Ok(view)

@@ -46,14 +46,23 @@ pub struct Wanted {
 ///
 /// # Errors
 /// `NotFound` for an unknown dataset; `Refused` for one that is not published here, or terms that cannot be offered.
-pub async fn create(home: &Home, network: &Network, name: &str, wanted: &Wanted, dry_run: bool) -> Result<view::OfferCreated> {
+pub async fn create(
+    home: &Home,
+    network: &Network,
+    name: &str,
+    wanted: &Wanted,
+    dry_run: bool,
+) -> Result<view::OfferCreated> {
     let dataset = dataset::find(home, name)?;
     let published = dataset.published_on(network)?;
     let terms = terms(wanted, network)?;
     terms.check()?;
     if dataset.count < u64::from(terms.min_records) {
-        return Err(Error::refused(format!("these terms need {} records and {name:?} has {}", terms.min_records, dataset.count))
-            .hint("Lower it with --min-records, or offer a larger dataset."));
+        return Err(Error::refused(format!(
+            "these terms need {} records and {name:?} has {}",
+            terms.min_records, dataset.count
+        ))
+        .hint("Lower it with --min-records, or offer a larger dataset."));
     }
     let offer = Offer {
         dataset: published.id,
@@ -67,8 +76,16 @@ pub async fn create(home: &Home, network: &Network, name: &str, wanted: &Wanted,
     let bytes = signed.to_bytes()?;
     let cid = signed.cid()?;
     let mut public = vec![
-        format!("the terms and the price ({} a run), signed by {}", signed.offer.terms.price_per_run.show(network.symbol()), home.person.address()),
-        format!("that dataset {} can be licensed until {}", ids::shown(published.id), time::rfc3339(signed.offer.valid_until as i64)),
+        format!(
+            "the terms and the price ({} a run), signed by {}",
+            signed.offer.terms.price_per_run.show(network.symbol()),
+            home.person.address()
+        ),
+        format!(
+            "that dataset {} can be licensed until {}",
+            ids::shown(published.id),
+            time::rfc3339(signed.offer.valid_until as i64)
+        ),
     ];
     let shown = shown_terms(&signed.offer.terms, network);
     if let Some(warning) = unusable(&signed.offer.terms) {
@@ -124,8 +141,18 @@ pub struct Filter {
 /// # Errors
 /// `Usage` for an unknown action; `Network`.
 pub async fn find(network: &Network, filter: &Filter) -> Result<view::Offers> {
-    let action: Option<Action> = filter.action.as_deref().map(str::parse).transpose().map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
-    let most = filter.max_price.as_deref().map(|price| Amount::parse(price, network.symbol())).transpose().map_err(|e| Error::usage(e.to_string()))?;
+    let action: Option<Action> = filter
+        .action
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
+    let most = filter
+        .max_price
+        .as_deref()
+        .map(|price| Amount::parse(price, network.symbol()))
+        .transpose()
+        .map_err(|e| Error::usage(e.to_string()))?;
     let now = network.chain.now().await?;
     let mut found = view::Offers { offers: vec![], left_out: vec![] };
     let mut tracks = HashMap::new();
@@ -160,7 +187,8 @@ async fn track(network: &Network, owner: Address) -> Result<(u64, u64)> {
     let jobs = network.chain.jobs_for(owner).await?;
     let settled = jobs.iter().filter(|job| job.settled.is_some()).count() as u64;
     let missed = [RefundReason::NotRun, RefundReason::NotDrawn, RefundReason::NotSettled];
-    let refunded = jobs.iter().filter(|job| job.refunded.is_some_and(|refund| missed.contains(&refund.reason))).count() as u64;
+    let refunded =
+        jobs.iter().filter(|job| job.refunded.is_some_and(|refund| missed.contains(&refund.reason))).count() as u64;
     Ok((settled, refunded))
 }
 
@@ -188,7 +216,9 @@ pub async fn read(network: &Network, cid: &Cid) -> Result<Verified> {
         return Err(Error::refused("the offer is priced in a currency that this program does not show"));
     }
     let manifest = read_manifest(network, dataset.manifest.0)?;
-    let agrees = manifest.root == dataset.root.to_be_bytes::<32>() && manifest.records == dataset.count && manifest.owner == dataset.owner;
+    let agrees = manifest.root == dataset.root.to_be_bytes::<32>()
+        && manifest.records == dataset.count
+        && manifest.owner == dataset.owner;
     if !agrees {
         return Err(Error::integrity("the manifest does not describe the dataset that is registered"));
     }

@@ -85,5 +85,6 @@ pub fn check(secret: &str) -> Result<()> {
     if secret.chars().count() >= MIN_NEW {
         return Ok(());
     }
-    Err(Error::usage(format!("a passphrase needs at least {MIN_NEW} characters")).hint("A few unrelated words make a good one."))
+    Err(Error::usage(format!("a passphrase needs at least {MIN_NEW} characters"))
+        .hint("A few unrelated words make a good one."))
 }

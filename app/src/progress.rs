@@ -32,6 +32,8 @@ pub fn check_interrupt() -> Result<()> {
 /// One long step that reports how far it is, on standard error.
 pub struct Progress {
     what: String,
+    terminal: bool,
+    /// Shown from the first report on: before, nobody knows how much there is.
     bar: Option<indicatif::ProgressBar>,
     last: Instant,
 }
@@ -39,15 +41,16 @@ pub struct Progress {
 impl Progress {
     /// Starts a step. `what` is a short phrase such as "embedding records".
     pub fn start(what: &str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = indicatif::ProgressBar::new(0);
-            if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
-                bar.set_style(style);
-            }
-            bar.set_message(what.to_owned());
-            bar
-        });
-        Progress { what: what.to_owned(), bar, last: Instant::now() }
+        Progress { what: what.to_owned(), terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
+    }
+
+    fn bar(&self) -> indicatif::ProgressBar {
+        let bar = indicatif::ProgressBar::new(0);
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
+            bar.set_style(style);
+        }
+        bar.set_message(self.what.clone());
+        bar
     }
 
     /// Says that `done` of `total` is done.
@@ -55,6 +58,9 @@ impl Progress {
     /// # Errors
     /// `Interrupted` once Ctrl-C was pressed: the step should stop and leave nothing behind.
     pub fn at(&mut self, done: u64, total: u64) -> Result<()> {
+        if self.terminal && self.bar.is_none() {
+            self.bar = Some(self.bar());
+        }
         match &self.bar {
             Some(bar) => {
                 bar.set_length(total);

@@ -86,7 +86,9 @@ async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Op
         previous: None,
         usage: UsageInfo {
             name: "By license only".to_owned(),
-            description: "Nobody may use this dataset without a license. Offers announced by its owner say on what terms.".to_owned(),
+            description:
+                "Nobody may use this dataset without a license. Offers announced by its owner say on what terms."
+                    .to_owned(),
             legal_text: Preset::Private.legal_cid(),
         },
         owner: home.person.address(),

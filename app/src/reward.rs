@@ -42,7 +42,9 @@ pub async fn claim(home: &Home, network: &Network, dry_run: bool) -> Result<view
     let currency = network.currency()?;
     let claimable = network.chain.claimable(home.person.address(), currency).await?;
     if claimable.is_zero() {
-        return Err(Error::refused("there is nothing to withdraw").hint("`reward list` shows what was earned and withdrawn."));
+        return Err(
+            Error::refused("there is nothing to withdraw").hint("`reward list` shows what was earned and withdrawn.")
+        );
     }
     if dry_run {
         return list(home, network).await;
@@ -75,7 +77,8 @@ async fn by_dataset(home: &Home, network: &Network) -> Result<Vec<view::DatasetR
         .into_iter()
         .map(|(id, earned)| {
             Ok(view::DatasetReward {
-                name: dataset::find_by_id(home, &id)?.map_or_else(|| "not in this vault".to_owned(), |dataset| dataset.name.clone()),
+                name: dataset::find_by_id(home, &id)?
+                    .map_or_else(|| "not in this vault".to_owned(), |dataset| dataset.name.clone()),
                 dataset_id: ids::shown(id),
                 amount: money(earned.amount, network)?,
                 jobs: earned.jobs,

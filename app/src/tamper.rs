@@ -60,7 +60,13 @@ struct Tried<'a> {
 
 impl Tried<'_> {
     /// `accepts` must hold for `sound` and must not for what `spoil` makes of it.
-    fn one<T: Clone>(&mut self, name: &str, sound: &T, spoil: impl FnOnce(&mut T), accepts: impl Fn(&T) -> bool) -> Result<()> {
+    fn one<T: Clone>(
+        &mut self,
+        name: &str,
+        sound: &T,
+        spoil: impl FnOnce(&mut T),
+        accepts: impl Fn(&T) -> bool,
+    ) -> Result<()> {
         if !accepts(sound) {
             return Err(Error::integrity(format!("{name}: the untampered twin was refused")));
         }
@@ -98,11 +104,21 @@ fn documents(tried: &mut Tried<'_>, bundle: &Bundle) -> Result<()> {
     tried.one("receipt over another amount", bundle, |b| b.receipt.receipt.amount = Amount::tokens(1000), accepts)?;
     tried.one("receipt for another job", bundle, |b| b.receipt.receipt.job[0] ^= 1, accepts)?;
     tried.one("receipt with another signature", bundle, |b| b.receipt.signature[40] ^= 1, accepts)?;
-    tried.one("offer at another price", bundle, |b| b.offer.offer.terms.price_per_run = Amount::tokens(1000), accepts)?;
+    tried.one(
+        "offer at another price",
+        bundle,
+        |b| b.offer.offer.terms.price_per_run = Amount::tokens(1000),
+        accepts,
+    )?;
     tried.one("offer with another signature", bundle, |b| b.offer.signature[5] ^= 1, accepts)?;
     tried.one("manifest with a changed byte", bundle, |b| b.manifest[100] ^= 1, accepts)?;
     tried.one("terms with another human text", bundle, |b| b.legal_text.push('!'), accepts)?;
-    tried.one("agreement with other words", bundle, |b| b.odrl_agreement = b.odrl_agreement.replacen("embed", "train", 1), accepts)?;
+    tried.one(
+        "agreement with other words",
+        bundle,
+        |b| b.odrl_agreement = b.odrl_agreement.replacen("embed", "train", 1),
+        accepts,
+    )?;
     tried.one("key of another package", bundle, |b| b.chain.key_hash[0] ^= 1, accepts)?;
     tried.one("facts of another chain", bundle, |b| b.chain.chain_id += 1, accepts)?;
     tried.one("facts of another escrow", bundle, |b| b.chain.escrow.0[0] ^= 1, accepts)

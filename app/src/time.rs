@@ -17,7 +17,8 @@ pub fn rfc3339(seconds: i64) -> String {
 /// # Errors
 /// `Usage` for anything else.
 pub fn day(text: &str) -> Result<i64> {
-    let date: jiff::civil::Date = text.parse().map_err(|_| Error::usage(format!("{text:?} is not a day such as 2024-01-31")))?;
+    let date: jiff::civil::Date =
+        text.parse().map_err(|_| Error::usage(format!("{text:?} is not a day such as 2024-01-31")))?;
     let start = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|e| Error::usage(format!("{text:?}: {e}")))?;
     Ok(start.timestamp().as_second())
 }

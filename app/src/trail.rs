@@ -61,7 +61,11 @@ fn named(home: &Home, network: &Network, wanted: &str) -> Result<B256> {
 fn add(view: &mut view::Trail, part: &Trail) {
     for node in &part.nodes {
         if view.nodes.iter().all(|known| known.id != node.id) {
-            view.nodes.push(view::TrailNode { id: node.id.clone(), kind: node.kind.word().to_owned(), label: label(node) });
+            view.nodes.push(view::TrailNode {
+                id: node.id.clone(),
+                kind: node.kind.word().to_owned(),
+                label: label(node),
+            });
         }
     }
     for edge in &part.edges {
@@ -70,7 +74,9 @@ fn add(view: &mut view::Trail, part: &Trail) {
             to: edge.to.clone(),
             kind: edge.verb.to_owned(),
             backed_by: match edge.backing {
-                Backing::Transaction { tx, block } => format!("transaction {} in block {block}", short(&hex::encode(tx))),
+                Backing::Transaction { tx, block } => {
+                    format!("transaction {} in block {block}", short(&hex::encode(tx)))
+                }
                 Backing::Receipt { hash, .. } => format!("receipt {}", short(&hex::encode(hash))),
                 Backing::Head(head) => format!("the dataset's head {}", short(&hex::encode(head))),
             },

@@ -41,7 +41,8 @@ impl Display for Init {
         writeln!(f, "Vault  {}\nWallet {}\n", self.vault_id, self.wallet)?;
         writeln!(f, "Recovery phrase. Write it down now; it is not shown again:\n")?;
         for (row, words) in self.recovery_phrase.split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
-            let row: Vec<_> = words.iter().enumerate().map(|(i, w)| format!("{:>2} {w:<10}", row * 6 + i + 1)).collect();
+            let row: Vec<_> =
+                words.iter().enumerate().map(|(i, w)| format!("{:>2} {w:<10}", row * 6 + i + 1)).collect();
             writeln!(f, "  {}", row.join(" ").trim_end())?;
         }
         Ok(())
@@ -114,7 +115,9 @@ pub struct Sources {
 
 impl Display for Sources {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let rows = self.sources.iter().map(|s| vec![s.name.clone(), s.kinds.join(", "), s.records.to_string(), s.files.to_string(), s.imported_at.clone()]);
+        let rows = self.sources.iter().map(|s| {
+            vec![s.name.clone(), s.kinds.join(", "), s.records.to_string(), s.files.to_string(), s.imported_at.clone()]
+        });
         table(f, &["source", "kinds", "records", "files", "imported"], rows)
     }
 }
@@ -145,7 +148,9 @@ pub struct Records {
 
 impl Display for Records {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let rows = self.records.iter().map(|r| vec![r.id[..12].to_owned(), r.kind.clone(), r.time.clone().unwrap_or_default(), r.preview.clone()]);
+        let rows = self.records.iter().map(|r| {
+            vec![r.id[..12].to_owned(), r.kind.clone(), r.time.clone().unwrap_or_default(), r.preview.clone()]
+        });
         table(f, &["record", "kind", "time", "text"], rows)?;
         if self.total > self.records.len() as u64 {
             writeln!(f, "{} of {}", self.records.len(), self.total)?;
@@ -157,13 +162,16 @@ impl Display for Records {
 /// `record delete`
 #[derive(Serialize)]
 pub struct Deleted {
-    /// The record's id, hex.
-    pub id: String,
+    /// The one record.
+    pub records: Vec<Record>,
+    /// Whether it was deleted; not with `--dry-run`.
+    pub deleted: bool,
 }
 
 impl Display for Deleted {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "deleted {}", self.id)
+        let what = if self.deleted { "deleted" } else { "would be deleted:" };
+        self.records.iter().try_for_each(|record| writeln!(f, "{what} {} {}", record.id, record.preview))
     }
 }
 
@@ -209,7 +217,9 @@ pub struct Datasets {
 
 impl Display for Datasets {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let rows = self.datasets.iter().map(|d| vec![d.name.clone(), d.records.to_string(), d.state.clone(), d.dataset_id.clone().unwrap_or_default()]);
+        let rows = self.datasets.iter().map(|d| {
+            vec![d.name.clone(), d.records.to_string(), d.state.clone(), d.dataset_id.clone().unwrap_or_default()]
+        });
         table(f, &["dataset", "records", "state", "id"], rows)
     }
 }
@@ -389,7 +399,14 @@ pub struct License {
 impl Display for License {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "license {}", self.license_id)?;
-        writeln!(f, "  {}, {} runs left, until {}, {}", self.status, self.runs_left, self.expires_at, self.actions.join(", "))?;
+        writeln!(
+            f,
+            "  {}, {} runs left, until {}, {}",
+            self.status,
+            self.runs_left,
+            self.expires_at,
+            self.actions.join(", ")
+        )?;
         self.public.iter().try_for_each(|fact| writeln!(f, "  - {fact}"))
     }
 }
@@ -453,7 +470,11 @@ pub struct Job {
 impl Display for Job {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "job {}", self.job_id)?;
-        writeln!(f, "  {}: {} over {} records for {}, pays {}", self.state, self.template, self.records, self.licensee, self.price)?;
+        writeln!(
+            f,
+            "  {}: {} over {} records for {}, pays {}",
+            self.state, self.template, self.records, self.licensee, self.price
+        )?;
         if let Some(device) = &self.device {
             writeln!(f, "  device {device}, model {}", self.model.as_deref().unwrap_or("unknown"))?;
         }
@@ -496,7 +517,13 @@ pub struct Check {
 
 impl Display for Check {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let sign = if !self.ok { "FAILED" } else if self.standing == "asserted" { "asserted" } else { "ok" };
+        let sign = if !self.ok {
+            "FAILED"
+        } else if self.standing == "asserted" {
+            "asserted"
+        } else {
+            "ok"
+        };
         writeln!(f, "{sign:>8}  {}: {}", self.name, self.detail)
     }
 }
@@ -552,7 +579,10 @@ pub struct Rewards {
 impl Display for Rewards {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "claimable {}\nclaimed   {}", self.claimable, self.claimed)?;
-        let rows = self.by_dataset.iter().map(|d| vec![d.name.clone(), d.amount.clone(), d.jobs.to_string(), d.from.join(", ")]);
+        let rows = self
+            .by_dataset
+            .iter()
+            .map(|d| vec![d.name.clone(), d.amount.clone(), d.jobs.to_string(), d.from.join(", ")]);
         table(f, &["dataset", "earned", "jobs", "from"], rows)
     }
 }
@@ -596,8 +626,18 @@ pub struct Trail {
 
 impl Display for Trail {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let label = |id: &str| self.nodes.iter().find(|n| n.id == id).map_or(id.to_owned(), |n| format!("{} {}", n.kind, n.label));
-        let rows = self.edges.iter().map(|e| vec![label(&e.from), e.kind.clone(), label(&e.to), e.backed_by.clone(), if e.verified { e.standing.clone() } else { e.standing.to_uppercase() }]);
+        let label = |id: &str| {
+            self.nodes.iter().find(|n| n.id == id).map_or(id.to_owned(), |n| format!("{} {}", n.kind, n.label))
+        };
+        let rows = self.edges.iter().map(|e| {
+            vec![
+                label(&e.from),
+                e.kind.clone(),
+                label(&e.to),
+                e.backed_by.clone(),
+                if e.verified { e.standing.clone() } else { e.standing.to_uppercase() },
+            ]
+        });
         table(f, &["from", "what", "to", "backed by", "standing"], rows)
     }
 }
@@ -609,11 +649,15 @@ pub struct Bundle {
     pub file: String,
     /// Its size.
     pub bytes: u64,
+    /// Whether every check of it holds.
+    pub valid: bool,
+    /// Every check, as `verify` makes them.
+    pub checks: Vec<Check>,
 }
 
 impl Display for Bundle {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} ({})", self.file, bytes(self.bytes))
+        writeln!(f, "{} ({}), {} checks hold", self.file, bytes(self.bytes), self.checks.len())
     }
 }
 
@@ -664,7 +708,14 @@ impl Display for VaultStatus {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "vault   {}\nhome    {}\nwallet  {}", self.vault_id, self.home, self.wallet)?;
         writeln!(f, "holds   {} records from {} sources, {} datasets", self.records, self.sources, self.datasets)?;
-        writeln!(f, "objects {} ({}), {} on disk in {} packs", self.objects, bytes(self.bytes), bytes(self.stored_bytes), self.packs)
+        writeln!(
+            f,
+            "objects {} ({}), {} on disk in {} packs",
+            self.objects,
+            bytes(self.bytes),
+            bytes(self.stored_bytes),
+            self.packs
+        )
     }
 }
 
@@ -733,7 +784,7 @@ pub struct Wallet {
     pub wallet: String,
     /// Reward tokens it holds.
     pub balance: String,
-    /// What it has for gas, in wei.
+    /// What it has for gas.
     pub gas_balance: String,
     /// The network.
     pub network: String,
@@ -769,7 +820,10 @@ pub struct Models {
 
 impl Display for Models {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let rows = self.models.iter().map(|m| vec![m.name.clone(), m.dimension.to_string(), m.digest.clone(), m.folder.clone()]);
+        let rows = self
+            .models
+            .iter()
+            .map(|m| vec![m.name.clone(), m.dimension.to_string(), m.digest.clone(), m.folder.clone()]);
         table(f, &["model", "dimension", "digest", "folder"], rows)
     }
 }
@@ -828,7 +882,11 @@ impl Display for Demo {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{} records licensed, embedded on {}, proven and paid.", self.records, self.device)?;
         writeln!(f, "  output    {} rows of {} numbers ({})", self.output_rows, self.embedding_dim, self.model)?;
-        writeln!(f, "  proof     {} constraints, proved in {} ms, verified in {} ms, {} bytes", self.proof.constraints, self.proof.prove_ms, self.proof.verify_ms, self.proof.bytes)?;
+        writeln!(
+            f,
+            "  proof     {} constraints, proved in {} ms, verified in {} ms, {} bytes",
+            self.proof.constraints, self.proof.prove_ms, self.proof.verify_ms, self.proof.bytes
+        )?;
         writeln!(f, "  settled   {} gas", self.settle_gas)?;
         writeln!(f, "  reward    {} withdrawn", self.reward)?;
         writeln!(f, "  bundle    {}", if self.bundle_valid { "valid" } else { "NOT VALID" })?;

@@ -30,7 +30,7 @@ async fn shown(home: &Home, network: &Network, tx: Option<String>) -> Result<vie
     Ok(view::Wallet {
         wallet: me.to_string(),
         balance: Amount::from_units(tokens)?.show(network.symbol()),
-        gas_balance: network.chain.balance(me).await?.to_string(),
+        gas_balance: Amount::from_units(network.chain.balance(me).await?)?.show("ETH"),
         network: network.profile.name.clone(),
         tx,
     })

@@ -56,10 +56,7 @@ impl FromStr for Choice {
             "auto" => Ok(Self::Auto),
             "gpu" => Ok(Self::Gpu),
             "cpu" => Ok(Self::Cpu),
-            _ => Err(Error::Parameter {
-                name: "device",
-                reason: "choose auto, gpu or cpu".to_owned(),
-            }),
+            _ => Err(Error::Parameter { name: "device", reason: "choose auto, gpu or cpu".to_owned() }),
         }
     }
 }
@@ -103,10 +100,7 @@ impl Device {
     /// # Errors
     /// [`Error::NoAdapter`] when the graphics stack itself fails; a machine without adapters gives an empty list.
     pub fn adapters() -> Result<Vec<Adapter>> {
-        Ok(probe()?
-            .iter()
-            .map(|found| describe(&found.get_info()))
-            .collect())
+        Ok(probe()?.iter().map(|found| describe(&found.get_info())).collect())
     }
 
     /// What was asked for.
@@ -116,11 +110,7 @@ impl Device {
 
     /// What is used.
     pub fn kind(&self) -> Kind {
-        if self.adapter.is_some() {
-            Kind::Gpu
-        } else {
-            Kind::Cpu
-        }
+        if self.adapter.is_some() { Kind::Gpu } else { Kind::Cpu }
     }
 
     /// The adapter in use, none on the CPU.
@@ -155,19 +145,14 @@ impl Device {
     /// Runs `work` on this device and turns its errors and panics into [`Error::Device`].
     ///
     /// A GPU whose work panicked or that was lost is given up: the next [`Device::open`] starts it anew.
-    pub(crate) fn guard<T>(
-        &self,
-        work: impl FnOnce() -> std::result::Result<T, Failure>,
-    ) -> Result<T> {
+    pub(crate) fn guard<T>(&self, work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failure::Ours(error))) => Err(error),
             Ok(Err(Failure::Stack(error))) => {
                 match error {
                     ExecutionError::DevicePoisoned { .. } => self.give_up(),
-                    _ => drop(catch_unwind(AssertUnwindSafe(|| {
-                        self.tensors.memory_cleanup()
-                    }))),
+                    _ => drop(catch_unwind(AssertUnwindSafe(|| self.tensors.memory_cleanup()))),
                 }
                 Err(self.failed(first_lines(&error.to_string())))
             }
@@ -200,13 +185,7 @@ impl Device {
     }
 
     fn cpu(asked: Choice, reason: Option<String>) -> Self {
-        Self {
-            tensors: Tensors::flex(),
-            id: CPU_ID,
-            asked,
-            adapter: None,
-            reason,
-        }
+        Self { tensors: Tensors::flex(), id: CPU_ID, asked, adapter: None, reason }
     }
 
     fn gpu(asked: Choice) -> Result<Self> {
@@ -214,11 +193,7 @@ impl Device {
         if shared.open.is_none() {
             let (tensors, adapter) = start()?;
             shared.opened += 1;
-            shared.open = Some(Open {
-                tensors,
-                adapter,
-                id: shared.opened,
-            });
+            shared.open = Some(Open { tensors, adapter, id: shared.opened });
         }
         match &shared.open {
             Some(open) => Ok(Self {
@@ -240,10 +215,7 @@ impl Device {
     }
 
     fn failed(&self, reason: String) -> Error {
-        Error::Device {
-            device: self.name(),
-            reason,
-        }
+        Error::Device { device: self.name(), reason }
     }
 }
 
@@ -281,10 +253,7 @@ struct Open {
 }
 
 fn shared() -> MutexGuard<'static, Shared> {
-    static SHARED: Mutex<Shared> = Mutex::new(Shared {
-        open: None,
-        opened: CPU_ID,
-    });
+    static SHARED: Mutex<Shared> = Mutex::new(Shared { open: None, opened: CPU_ID });
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -299,12 +268,7 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// The beginning of a long message on one line: stacks append backtraces and shader sources.
 fn first_lines(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .take(4)
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect();
     lines.join(" ").chars().take(400).collect()
 }
 
@@ -318,39 +282,26 @@ mod tests {
         for choice in [Choice::Auto, Choice::Gpu, Choice::Cpu] {
             assert_eq!(choice.to_string().parse::<Choice>().unwrap(), choice);
         }
-        assert!(matches!(
-            "cuda".parse::<Choice>(),
-            Err(Error::Parameter { name: "device", .. })
-        ));
+        assert!(matches!("cuda".parse::<Choice>(), Err(Error::Parameter { name: "device", .. })));
     }
 
     #[test]
     fn cpu_is_named_and_is_no_fallback_when_asked_for() {
         let device = Device::open(Choice::Cpu).unwrap();
-        assert_eq!(
-            (device.name().as_str(), device.kind(), device.fallback()),
-            (CPU_NAME, Kind::Cpu, None)
-        );
+        assert_eq!((device.name().as_str(), device.kind(), device.fallback()), (CPU_NAME, Kind::Cpu, None));
     }
 
     #[test]
     fn panic_in_guarded_work_is_an_error_that_names_the_device() {
         let device = Device::open(Choice::Cpu).unwrap();
-        let failed = device
-            .guard::<()>(|| panic!("out of memory: 4 GiB"))
-            .unwrap_err();
-        assert!(
-            failed.to_string().contains("out of memory: 4 GiB")
-                && failed.to_string().contains(CPU_NAME)
-        );
+        let failed = device.guard::<()>(|| panic!("out of memory: 4 GiB")).unwrap_err();
+        assert!(failed.to_string().contains("out of memory: 4 GiB") && failed.to_string().contains(CPU_NAME));
     }
 
     #[test]
     fn error_of_guarded_work_passes_unchanged() {
         let device = Device::open(Choice::Cpu).unwrap();
-        let failed = device
-            .guard::<()>(|| Err(Error::NotFinite { row: 7 }.into()))
-            .unwrap_err();
+        let failed = device.guard::<()>(|| Err(Error::NotFinite { row: 7 }.into())).unwrap_err();
         assert!(matches!(failed, Error::NotFinite { row: 7 }));
     }
 }

@@ -62,9 +62,7 @@ pub enum Error {
         reason: String,
     },
     /// A row's result holds a value that is not a finite number. Nothing of the run is returned.
-    #[error(
-        "row {row} gave a value that is not a number; the model or the device is faulty. Run it again on the CPU"
-    )]
+    #[error("row {row} gave a value that is not a number; the model or the device is faulty. Run it again on the CPU")]
     NotFinite {
         /// The row's position in the input, from 0.
         row: u64,

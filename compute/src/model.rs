@@ -39,10 +39,8 @@ const MAX_TOKENIZER_BYTES: u64 = 32 << 20;
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// Models that are known by their digest, and what they are called.
-const KNOWN: [(&str, &str); 1] = [(
-    "all-MiniLM-L6-v2",
-    "8ee7f35a9a38bb93c8e03f2c244d9aea96bfc8305782674b079bb290f49b7021",
-)];
+const KNOWN: [(&str, &str); 1] =
+    [("all-MiniLM-L6-v2", "8ee7f35a9a38bb93c8e03f2c244d9aea96bfc8305782674b079bb290f49b7021")];
 
 /// An opened model. Its weights go onto a device at the first use and stay there.
 pub struct Model {
@@ -62,10 +60,7 @@ struct Loaded {
 
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Model")
-            .field("name", &self.name)
-            .field("digest", &hex::encode(self.digest))
-            .finish()
+        f.debug_struct("Model").field("name", &self.name).field("digest", &hex::encode(self.digest)).finish()
     }
 }
 
@@ -79,26 +74,16 @@ impl Model {
         refuse_other_formats(folder)?;
         let weights = Weights::open(&folder.join(WEIGHTS_FILE))?;
         let architecture = match read_optional(&folder.join(CONFIG_FILE), MAX_CONFIG_BYTES)? {
-            Some(config) => {
-                Architecture::from_config(&config, &folder.join(CONFIG_FILE), &weights)?
-            }
+            Some(config) => Architecture::from_config(&config, &folder.join(CONFIG_FILE), &weights)?,
             None => Architecture::from_shapes(&weights)?,
         };
         weights.check(&architecture.slots())?;
         let path = folder.join(TOKENIZER_FILE);
-        let bytes = read_optional(&path, MAX_TOKENIZER_BYTES)?
-            .ok_or_else(|| refused(&path, "is missing"))?;
+        let bytes = read_optional(&path, MAX_TOKENIZER_BYTES)?.ok_or_else(|| refused(&path, "is missing"))?;
         let tokenizer = Tokenizer::open(&bytes, &architecture)?;
         let digest = digest(&weights, &bytes, &architecture);
         let name = known(&digest).map_or_else(|| folder_name(folder), str::to_owned);
-        Ok(Self {
-            name,
-            digest,
-            architecture,
-            weights,
-            tokenizer,
-            loaded: Mutex::new(None),
-        })
+        Ok(Self { name, digest, architecture, weights, tokenizer, loaded: Mutex::new(None) })
     }
 
     /// What the model is called: its own name when its digest is known, otherwise the folder's name.
@@ -129,31 +114,21 @@ impl Model {
 
     /// The tokenizer, cutting off at `max_tokens` tokens, special tokens included.
     pub(crate) fn tokenizer(&self, max_tokens: usize) -> Result<Tokenizer> {
-        self.tokenizer
-            .limited(max_tokens.min(self.architecture.max_tokens()))
+        self.tokenizer.limited(max_tokens.min(self.architecture.max_tokens()))
     }
 
     /// The unit vectors of one batch, computed on `device`; the weights are put there first if they are not.
     pub(crate) fn embed(&self, device: &Device, batch: &[&Tokens]) -> Result<Vec<Vec<f32>>> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let result = device.guard(|| {
-            if loaded
-                .as_ref()
-                .is_none_or(|loaded| loaded.device != device.id())
-            {
+            if loaded.as_ref().is_none_or(|loaded| loaded.device != device.id()) {
                 *loaded = None;
                 let encoder = Encoder::load(&self.architecture, &self.weights, device.tensors())?;
-                *loaded = Some(Loaded {
-                    device: device.id(),
-                    encoder,
-                });
+                *loaded = Some(Loaded { device: device.id(), encoder });
             }
             match loaded.as_ref() {
                 Some(loaded) => loaded.encoder.embed(batch, device.tensors()),
-                None => Err(Failure::Ours(refused(
-                    self.weights.path(),
-                    "was not loaded",
-                ))),
+                None => Err(Failure::Ours(refused(self.weights.path(), "was not loaded"))),
             }
         });
         if matches!(result, Err(Error::Device { .. })) {
@@ -174,20 +149,12 @@ fn digest(weights: &Weights, tokenizer: &[u8], architecture: &Architecture) -> [
 
 fn known(digest: &[u8; 32]) -> Option<&'static str> {
     let digest = hex::encode(digest);
-    KNOWN
-        .iter()
-        .find(|(_, known)| *known == digest)
-        .map(|(name, _)| *name)
+    KNOWN.iter().find(|(_, known)| *known == digest).map(|(name, _)| *name)
 }
 
 fn folder_name(folder: &Path) -> String {
-    let folder = folder
-        .canonicalize()
-        .unwrap_or_else(|_| folder.to_path_buf());
-    folder.file_name().map_or_else(
-        || "model".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    folder.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Endings of formats that are refused, each with its name.
@@ -207,20 +174,13 @@ const OTHER_FORMATS: [(&str, &str); 9] = [
 fn refuse_other_formats(folder: &Path) -> Result<()> {
     if folder.is_file() {
         let what = other_format(folder).unwrap_or("a file");
-        return Err(refused(
-            folder,
-            &format!("is {what}; name a folder with {WEIGHTS_FILE} and {TOKENIZER_FILE}"),
-        ));
+        return Err(refused(folder, &format!("is {what}; name a folder with {WEIGHTS_FILE} and {TOKENIZER_FILE}")));
     }
-    let entries = folder
-        .read_dir()
-        .map_err(|error| refused(folder, &format!("cannot be read: {error}")))?;
+    let entries = folder.read_dir().map_err(|error| refused(folder, &format!("cannot be read: {error}")))?;
     if folder.join(WEIGHTS_FILE).exists() {
         return Ok(());
     }
-    let mut names: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .collect();
+    let mut names: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
     names.sort();
     for path in names {
         if let Some(format) = other_format(&path) {
@@ -235,10 +195,7 @@ fn refuse_other_formats(folder: &Path) -> Result<()> {
 
 fn other_format(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-    OTHER_FORMATS
-        .iter()
-        .find(|(known, _)| *known == ending)
-        .map(|(_, format)| *format)
+    OTHER_FORMATS.iter().find(|(known, _)| *known == ending).map(|(_, format)| *format)
 }
 
 /// The bytes of a regular file of at most `limit` bytes, or `None` if there is none.
@@ -259,26 +216,17 @@ fn read_optional(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
 /// Opens a regular file and gives its size, which is at most `limit` bytes.
 fn open_regular(path: &Path, limit: u64) -> Result<(File, u64)> {
     // Looked at before it is opened: opening a pipe would wait for a writer.
-    let about = path
-        .metadata()
-        .map_err(|error| refused(path, &format!("cannot be read: {error}")))?;
+    let about = path.metadata().map_err(|error| refused(path, &format!("cannot be read: {error}")))?;
     if !about.is_file() {
         return Err(refused(path, "is not a regular file"));
     }
     if about.len() > limit {
-        return Err(refused(
-            path,
-            &format!("has {} bytes; at most {limit} are accepted", about.len()),
-        ));
+        return Err(refused(path, &format!("has {} bytes; at most {limit} are accepted", about.len())));
     }
-    let file =
-        File::open(path).map_err(|error| refused(path, &format!("cannot be read: {error}")))?;
+    let file = File::open(path).map_err(|error| refused(path, &format!("cannot be read: {error}")))?;
     Ok((file, about.len()))
 }
 
 fn refused(path: &Path, reason: &str) -> Error {
-    Error::ModelFile {
-        path: path.to_path_buf(),
-        reason: reason.to_owned(),
-    }
+    Error::ModelFile { path: path.to_path_buf(), reason: reason.to_owned() }
 }

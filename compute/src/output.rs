@@ -69,15 +69,10 @@ impl Output {
         let bytes = self.dimension * self.dtype.bytes();
         for (position, row) in self.rows.iter().enumerate() {
             if row.len() != bytes {
-                return Err(refused(format!(
-                    "row {position} has {} bytes, not {bytes}",
-                    row.len()
-                )));
+                return Err(refused(format!("row {position} has {} bytes, not {bytes}", row.len())));
             }
             if !values(row).iter().all(|value| value.is_finite()) {
-                return Err(Error::NotFinite {
-                    row: position as u64,
-                });
+                return Err(Error::NotFinite { row: position as u64 });
             }
         }
         Ok(())
@@ -86,10 +81,7 @@ impl Output {
 
 /// A row's canonical bytes: each value as little-endian f32.
 pub fn row_bytes(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Writes `output` as safetensors. The same output always gives the same bytes.
@@ -115,45 +107,26 @@ pub fn to_safetensors(output: &Output) -> Result<Vec<u8>> {
 /// [`Error::Output`] when it is not safetensors, holds anything but the one tensor, or was written in any other way;
 /// [`Error::Rows`] and [`Error::NotFinite`] as in [`Output::check`].
 pub fn from_safetensors(file: &[u8]) -> Result<Output> {
-    let parsed = SafeTensors::deserialize(file)
-        .map_err(|error| refused(format!("not safetensors: {error}")))?;
+    let parsed = SafeTensors::deserialize(file).map_err(|error| refused(format!("not safetensors: {error}")))?;
     if parsed.len() != 1 {
-        return Err(refused(format!(
-            "{} tensors, not the one named {TENSOR}",
-            parsed.len()
-        )));
+        return Err(refused(format!("{} tensors, not the one named {TENSOR}", parsed.len())));
     }
-    let tensor = parsed
-        .tensor(TENSOR)
-        .map_err(|_| refused(format!("the tensor is not named {TENSOR}")))?;
+    let tensor = parsed.tensor(TENSOR).map_err(|_| refused(format!("the tensor is not named {TENSOR}")))?;
     if tensor.dtype() != safetensors::Dtype::F32 {
         return Err(refused(format!("values are {:?}, not F32", tensor.dtype())));
     }
     let &[rows, dimension] = tensor.shape() else {
-        return Err(refused(format!(
-            "shape {:?} is not [rows, dimension]",
-            tensor.shape()
-        )));
+        return Err(refused(format!("shape {:?} is not [rows, dimension]", tensor.shape())));
     };
     check_shape(rows, dimension)?;
     let expected = header(rows, dimension, Dtype::F32);
     if file.get(LENGTH_BYTES..LENGTH_BYTES + expected.len()) != Some(expected.as_bytes())
         || file.len() != LENGTH_BYTES + expected.len() + tensor.data().len()
     {
-        return Err(refused(
-            "the header is not written in the one accepted way".to_owned(),
-        ));
+        return Err(refused("the header is not written in the one accepted way".to_owned()));
     }
-    let rows = tensor
-        .data()
-        .chunks_exact(dimension * Dtype::F32.bytes())
-        .map(<[u8]>::to_vec)
-        .collect();
-    let output = Output {
-        rows,
-        dimension,
-        dtype: Dtype::F32,
-    };
+    let rows = tensor.data().chunks_exact(dimension * Dtype::F32.bytes()).map(<[u8]>::to_vec).collect();
+    let output = Output { rows, dimension, dtype: Dtype::F32 };
     output.check()?;
     Ok(output)
 }
@@ -173,24 +146,16 @@ fn header(rows: usize, dimension: usize, dtype: Dtype) -> String {
 
 fn check_shape(rows: usize, dimension: usize) -> Result<()> {
     if rows == 0 || rows > MAX_ROWS {
-        return Err(Error::Rows {
-            reason: format!("{rows} rows; an output has 1 to {MAX_ROWS}"),
-        });
+        return Err(Error::Rows { reason: format!("{rows} rows; an output has 1 to {MAX_ROWS}") });
     }
     if dimension == 0 || dimension > MAX_DIMENSION {
-        return Err(refused(format!(
-            "{dimension} values in a row; a row has 1 to {MAX_DIMENSION}"
-        )));
+        return Err(refused(format!("{dimension} values in a row; a row has 1 to {MAX_DIMENSION}")));
     }
     Ok(())
 }
 
 fn values(row: &[u8]) -> Vec<f32> {
-    row.as_chunks::<4>()
-        .0
-        .iter()
-        .map(|value| f32::from_le_bytes(*value))
-        .collect()
+    row.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 
 fn refused(reason: String) -> Error {

@@ -20,7 +20,8 @@ pub fn root() -> PathBuf {
 /// When it was not built: `cargo build --workspace` builds it.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let path = test.parent().and_then(Path::parent).map(|folder| folder.join(name)).expect("a test is in target/debug/deps");
+    let path =
+        test.parent().and_then(Path::parent).map(|folder| folder.join(name)).expect("a test is in target/debug/deps");
     assert!(path.exists(), "{} is missing; `cargo build --workspace` builds it", path.display());
     path
 }

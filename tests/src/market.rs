@@ -127,7 +127,10 @@ impl Market {
 pub fn notes(folder: &Path, about: &str, count: usize) {
     fs::create_dir_all(folder).expect("a folder");
     for number in 0..count {
-        let text = format!("Note {number} about {about}: the weather on day {number} was {}.\n", ["fair", "foul", "mixed"][number % 3]);
+        let text = format!(
+            "Note {number} about {about}: the weather on day {number} was {}.\n",
+            ["fair", "foul", "mixed"][number % 3]
+        );
         fs::write(folder.join(format!("{number:04}.txt")), text).expect("a note");
     }
 }

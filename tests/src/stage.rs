@@ -50,9 +50,8 @@ impl Stage {
     pub async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let devnet = Devnet::open(folder.path()).expect("a chain");
-        let keys = Tier::ALL.map(|tier| {
-            zk::solidity::key_words(&zk::keys::VerifyingKey::pinned(tier).expect("a pinned key"))
-        });
+        let keys =
+            Tier::ALL.map(|tier| zk::solidity::key_words(&zk::keys::VerifyingKey::pinned(tier).expect("a pinned key")));
         let endpoint = Endpoint::Embedded(devnet);
         let profile = deploy("embedded", "", endpoint.clone(), &keys).await.expect("the contracts deploy");
         let chain = Chain::open(endpoint, profile).await.expect("the chain answers");

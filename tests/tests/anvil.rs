@@ -23,7 +23,11 @@ fn free_port() -> u16 {
 fn anvil(port: u16) -> (Anvil, String) {
     let path = root().join("contracts/node_modules/.bin/anvil");
     assert!(path.exists(), "{} is missing; `make setup` installs it", path.display());
-    let child = Command::new(path).args(["--port", &port.to_string(), "--silent"]).stdout(Stdio::null()).spawn().expect("anvil");
+    let child = Command::new(path)
+        .args(["--port", &port.to_string(), "--silent"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("anvil");
     let anvil = Anvil(child);
     let started = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

@@ -19,11 +19,18 @@ const EDGES: [(&str, &[&str]); 7] = [
 
 #[test]
 fn crates_know_only_whom_they_may() {
-    let metadata = cargo_metadata::MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().expect("cargo metadata");
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo metadata");
     let ours: BTreeSet<&str> = EDGES.iter().map(|(name, _)| *name).collect();
     assert_eq!(metadata.packages.len(), EDGES.len(), "a new crate needs its edges written here");
     for package in &metadata.packages {
-        let (_, allowed) = EDGES.iter().find(|(name, _)| *name == package.name.as_str()).unwrap_or_else(|| panic!("{} is not listed", package.name));
+        let (_, allowed) = EDGES
+            .iter()
+            .find(|(name, _)| *name == package.name.as_str())
+            .unwrap_or_else(|| panic!("{} is not listed", package.name));
         for dependency in package.dependencies.iter().map(|d| d.name.as_str()).filter(|name| ours.contains(name)) {
             assert!(allowed.contains(&dependency), "{} must not know {dependency}", package.name);
         }
@@ -47,11 +54,16 @@ fn libraries_stay_behind_their_modules() {
         for (library, places) in CONFINED {
             let named = text.lines().any(|line| {
                 let code = line.split("//").next().unwrap_or_default();
-                [format!("{library}::"), format!("use {library};"), format!("extern crate {library}")].iter().any(|use_| {
-                    code.match_indices(use_.as_str()).any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
-                })
+                [format!("{library}::"), format!("use {library};"), format!("extern crate {library}")].iter().any(
+                    |use_| {
+                        code.match_indices(use_.as_str())
+                            .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+                    },
+                )
             });
-            let allowed = places.iter().any(|place| file.starts_with(place)) || file.starts_with("tests/") || file.contains("/tests/");
+            let allowed = places.iter().any(|place| file.starts_with(place))
+                || file.starts_with("tests/")
+                || file.contains("/tests/");
             assert!(!named || allowed, "{file} names {library}; only {places:?} may");
         }
     }
@@ -61,7 +73,10 @@ fn libraries_stay_behind_their_modules() {
 fn views_are_what_the_window_gets() {
     let bindings = root().join("src-tauri/src");
     for (file, text) in sources("rs").into_iter().filter(|(file, _)| root().join(file).starts_with(&bindings)) {
-        assert!(!text.contains("derive(Serialize") && !text.contains("Serialize)]"), "{file} serializes; only app::view does");
+        assert!(
+            !text.contains("derive(Serialize") && !text.contains("Serialize)]"),
+            "{file} serializes; only app::view does"
+        );
     }
 }
 
@@ -70,7 +85,10 @@ fn sources_say_their_point_first() {
     // A module's tests in a file of their own belong to the module that they test.
     let tests = |file: &str| file.ends_with("/tests.rs") || file.ends_with("_tests.rs");
     for (file, text) in sources("rs").into_iter().filter(|(file, _)| !tests(file)) {
-        assert!(text.starts_with("//!") || text.starts_with("#!"), "{file} does not begin with a sentence that says its point");
+        assert!(
+            text.starts_with("//!") || text.starts_with("#!"),
+            "{file} does not begin with a sentence that says its point"
+        );
     }
 }
 
@@ -128,12 +146,14 @@ fn sources(ending: &str) -> Vec<(String, String)> {
 }
 
 fn walk(folder: &Path, ending: &str, found: &mut Vec<(String, String)>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).expect("a folder").filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).expect("a folder").filter_map(|entry| Some(entry.ok()?.path())).collect();
     entries.sort();
     for path in entries {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_dir() {
-            if !["node_modules", "target", ".git", "out", "cache", "dist", "gen", "generated", "vendor"].contains(&name) {
+            if !["node_modules", "target", ".git", "out", "cache", "dist", "gen", "generated", "vendor"].contains(&name)
+            {
                 walk(&path, ending, found);
             }
         } else if path.extension().is_some_and(|e| e == ending) {

@@ -52,19 +52,26 @@ fn loop_runs_whole_and_pays() {
     market.contributor.fails(8, &["reward", "claim"]);
 
     let fetched = market.consumer.run(&["job", "fetch", &job, "--out", &out.to_string_lossy()]);
-    assert!(fetched["checks"].as_array().is_some_and(|checks| checks.len() >= 4 && checks.iter().all(|check| check["ok"] == true)));
+    assert!(
+        fetched["checks"]
+            .as_array()
+            .is_some_and(|checks| checks.len() >= 4 && checks.iter().all(|check| check["ok"] == true))
+    );
     python_reads(&out);
 
     let bundle = market.received().join("job.bundle").to_string_lossy().into_owned();
-    market.consumer.run(&["bundle", "export", &job, "--out", &bundle]);
+    assert_eq!(market.consumer.run(&["bundle", "export", &job, "--out", &bundle])["valid"], true);
     verifies_anywhere(&bundle);
     let network = market.consumer.run(&["network", "status"]);
     let confirmed = market.consumer.run(&["verify", &bundle, "--rpc", &text(&network, "rpc")]);
-    assert!(confirmed["checks"].as_array().is_some_and(|checks| checks.iter().any(|check| check["name"] == "chain" && check["ok"] == true)));
+    assert!(confirmed["checks"].as_array().is_some_and(|checks| {
+        checks.iter().any(|check| check["name"] == "chain" && check["ok"] == true && check["standing"] == "verified")
+    }));
     market.consumer.fails(7, &["verify", &bundle, "--rpc", "http://127.0.0.1:9"]);
 
     let trail = market.contributor.run(&["trail", "diary"]);
-    let kinds: Vec<&str> = trail["nodes"].as_array().expect("nodes").iter().filter_map(|node| node["kind"].as_str()).collect();
+    let kinds: Vec<&str> =
+        trail["nodes"].as_array().expect("nodes").iter().filter_map(|node| node["kind"].as_str()).collect();
     for kind in ["dataset", "offer", "license", "job", "receipt", "reward"] {
         assert!(kinds.contains(&kind), "no {kind} on the trail: {kinds:?}");
     }
@@ -76,7 +83,8 @@ fn python_reads(out: &std::path::Path) {
     let rows = fs::read_to_string(out.join("rows.jsonl")).expect("rows.jsonl");
     assert_eq!(rows.lines().count(), 40);
     let readme = fs::read_to_string(out.join("README.md")).expect("README.md");
-    let code = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the README has Python");
+    let code =
+        readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the README has Python");
     let output = Command::new("python3").arg("-c").arg(code).current_dir(out).output().expect("python3 runs");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -85,11 +93,13 @@ fn python_reads(out: &std::path::Path) {
 
 /// No vault, no network, nothing in the environment.
 fn verifies_anywhere(bundle: &str) {
-    let output = Command::new(program("usufruct")).args(["verify", bundle, "--json"]).env_clear().output().expect("it starts");
+    let output =
+        Command::new(program("usufruct")).args(["verify", bundle, "--json"]).env_clear().output().expect("it starts");
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(answer["valid"], true, "{answer:#}");
     assert_eq!(output.status.code(), Some(0));
-    let names: Vec<&str> = answer["checks"].as_array().expect("checks").iter().filter_map(|check| check["name"].as_str()).collect();
+    let names: Vec<&str> =
+        answer["checks"].as_array().expect("checks").iter().filter_map(|check| check["name"].as_str()).collect();
     assert!(names.iter().any(|name| name.contains("proof")), "{names:?}");
 }
 
@@ -116,7 +126,8 @@ fn consumer_cannot_read_the_contributors_home() {
 
 #[test]
 fn demo_runs_on_the_bundled_sample() {
-    let output = Command::new(program("usufruct")).args(["demo", "--json", "--device", "cpu"]).output().expect("it starts");
+    let output =
+        Command::new(program("usufruct")).args(["demo", "--json", "--device", "cpu"]).output().expect("it starts");
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(output.status.code(), Some(0), "{answer:#}");

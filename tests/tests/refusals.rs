@@ -58,8 +58,9 @@ fn bad_file_is_named_and_the_rest_goes_in() {
     assert_eq!(code, 9, "{answer:#}");
     assert_eq!(answer["records"], 3);
     assert!(text(&answer["errors"][0], "file").contains("broken.zip"));
-    let (_, again) = person.try_run(&["import", &files.to_string_lossy()]);
-    assert_eq!(again["records"], 0);
+    // What could not be read is said again, and nothing is added.
+    let (code, again) = person.try_run(&["import", &files.to_string_lossy()]);
+    assert_eq!((code, &again["records"], &again["errors"]), (9, &0.into(), &answer["errors"]));
 }
 
 #[test]
@@ -174,7 +175,16 @@ fn dry_runs_change_nothing() {
     assert!(dry["tx"].is_null() && dry["public"].as_array().is_some_and(|facts| facts.len() > 3), "{dry:#}");
     assert_eq!(market.contributor.run(&["dataset", "show", "n"])["state"], "draft");
     market.contributor.run(&["dataset", "publish", "n"]);
-    market.contributor.run(&["offer", "create", "n", "--preset", "embeddings-non-commercial", "--price", "1", "--dry-run"]);
+    market.contributor.run(&[
+        "offer",
+        "create",
+        "n",
+        "--preset",
+        "embeddings-non-commercial",
+        "--price",
+        "1",
+        "--dry-run",
+    ]);
     assert_eq!(market.consumer.run(&["offer", "find"])["offers"].as_array().map(Vec::len), Some(0));
 }
 
@@ -195,17 +205,24 @@ fn interrupted_import_leaves_nothing_half_done() {
     let person = Person::new(folder.path(), "person");
     person.run(&["init"]);
     let files = folder.path().join("files");
-    notes(&files, "files", 3000);
+    notes(&files, "files", 6000);
     let path = files.to_string_lossy().into_owned();
-    let mut child = person.command(&["import", &path, "--source", "n"]).stdout(std::process::Stdio::null()).spawn().expect("it starts");
-    std::thread::sleep(std::time::Duration::from_millis(700));
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    let mut child = person
+        .command(&["import", &path, "--source", "n"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    let killed =
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     assert!(killed.success(), "the import was over before it could be interrupted");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    // 130, or the signal itself where it came before the program listened to it.
+    let ended = child.wait().expect("it ends");
+    assert!(matches!(ended.code(), Some(130) | None), "{ended}");
     // What was not acknowledged is not there, and the step can be run again.
     assert!(person.run(&["vault", "check", "--read-data"])["sound"] == true);
     person.run(&["import", &path, "--source", "n"]);
-    assert_eq!(person.run(&["record", "list"])["total"], 3000);
+    assert_eq!(person.run(&["record", "list"])["total"], 6000);
 }
 
 #[test]
@@ -217,7 +234,11 @@ fn killed_import_leaves_nothing_half_done() {
     notes(&files, "files", 500);
     let path = files.to_string_lossy().into_owned();
     for wait in [300, 450, 600] {
-        let mut child = person.command(&["import", &path, "--source", "n"]).stdout(std::process::Stdio::null()).spawn().expect("it starts");
+        let mut child = person
+            .command(&["import", &path, "--source", "n"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts");
         std::thread::sleep(std::time::Duration::from_millis(wait));
         let _ = child.kill();
         let _ = child.wait();
@@ -277,7 +298,12 @@ fn recovery_phrase_opens_a_copy_and_restores_the_wallet() {
 
     // A copy of the home, and nobody who knows the passphrase.
     let mut copy = Person::new(folder.path(), "copy");
-    let copied = std::process::Command::new("cp").arg("-a").arg(person.home.join(".")).arg(&copy.home).status().expect("cp runs");
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(person.home.join("."))
+        .arg(&copy.home)
+        .status()
+        .expect("cp runs");
     assert!(copied.success());
     let recover = |words: &str, to: &Person| {
         let output = to
@@ -299,7 +325,8 @@ fn recovery_phrase_opens_a_copy_and_restores_the_wallet() {
 
     // The phrase alone brings the wallet back on an empty machine.
     let empty = Person::new(folder.path(), "empty");
-    let output = empty.command(&["init", "--from-phrase"]).env("USUFRUCT_RECOVERY_PHRASE", &phrase).output().expect("it starts");
+    let output =
+        empty.command(&["init", "--from-phrase"]).env("USUFRUCT_RECOVERY_PHRASE", &phrase).output().expect("it starts");
     let restored: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(text(&restored, "wallet"), wallet);
 }

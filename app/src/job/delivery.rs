@@ -3,7 +3,7 @@
 
 use provenance::chain::client::JobRecord;
 use provenance::cid::{Cid, Codec};
-use provenance::exchange::MAX_PACKAGE;
+use provenance::exchange::MAX_SEALED;
 use provenance::receipt::SignedReceipt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -46,8 +46,13 @@ impl Delivery {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let note: Delivery = serde_ipld_dagcbor::from_slice(bytes).map_err(|e| Error::integrity(format!("this is no delivery note: {e}")))?;
-        if note.format == FORMAT { Ok(note) } else { Err(Error::integrity(format!("this delivery note's format is {:?}", note.format))) }
+        let note: Delivery = serde_ipld_dagcbor::from_slice(bytes)
+            .map_err(|e| Error::integrity(format!("this is no delivery note: {e}")))?;
+        if note.format == FORMAT {
+            Ok(note)
+        } else {
+            Err(Error::integrity(format!("this delivery note's format is {:?}", note.format)))
+        }
     }
 }
 
@@ -66,16 +71,18 @@ pub async fn receipt(network: &Network, record: &JobRecord) -> Result<SignedRece
 pub async fn receive(network: &Network, record: &JobRecord) -> Result<(Vec<u8>, SignedReceipt)> {
     let (note, receipt) = note(network, record).await?;
     let cid: Cid = note.output.parse()?;
-    let sealed = network.content.get_file(&cid, MAX_PACKAGE)?;
+    let sealed = network.content.get_file(&cid, MAX_SEALED)?;
     let digest: [u8; 32] = Sha256::digest(&sealed).into();
     if digest != receipt.receipt.output_digest {
-        return Err(Error::integrity("the stored output is not the one that was committed").hint("`job reject` returns the price, before the deadline."));
+        return Err(Error::integrity("the stored output is not the one that was committed")
+            .hint("`job reject` returns the price, before the deadline."));
     }
     Ok((sealed, receipt))
 }
 
 async fn note(network: &Network, record: &JobRecord) -> Result<(Delivery, SignedReceipt)> {
-    let commitment = record.commitment.as_ref().ok_or_else(|| Error::refused("nothing was committed for this job yet"))?;
+    let commitment =
+        record.commitment.as_ref().ok_or_else(|| Error::refused("nothing was committed for this job yet"))?;
     let cid = Cid::from_digest(Codec::Raw, commitment.output.outputCid.0);
     let note = Delivery::from_bytes(&network.content.get_raw(&cid)?)?;
     let receipt = SignedReceipt::from_bytes(&note.receipt)?;

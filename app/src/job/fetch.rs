@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use provenance::chain::JobState;
@@ -25,8 +26,12 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> R
     let seen = see(home, network, job).await?;
     seen.only(Side::Consumer)?;
     seen.in_state(&[JobState::Settled, JobState::Delivered])?;
-    if out.exists() && fs::read_dir(out)?.next().is_some() {
+    if out.is_dir() && fs::read_dir(out)?.next().is_some() {
         return Err(Error::refused(format!("{} is not empty", out.display())).hint("Name another folder with --out."));
+    }
+    bundle::check_folder(out)?;
+    if out.is_file() {
+        return Err(Error::usage(format!("{} is a file; --out names a folder", out.display())));
     }
     let (sealed, receipt) = delivery::receive(network, &seen.record).await?;
     let package = open(home, &seen, &sealed)?;
@@ -60,16 +65,18 @@ fn open(home: &Home, seen: &Seen, sealed: &[u8]) -> Result<Package> {
 
 fn expected(network: &Network, seen: &Seen) -> Result<Expected> {
     let statement = statement(network, seen)?;
-    let tier = Tier::from_id(seen.record.details.tier).ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
+    let tier =
+        Tier::from_id(seen.record.details.tier).ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
     Ok(Expected { tier, count: statement.count, root: statement.root, output_root: statement.output_root })
 }
 
 /// Writes the files beside `out` first and moves them there together, so that a half-written output is never found.
 async fn write(home: &Home, network: &Network, package: &Package, job: &str, out: &Path) -> Result<Vec<String>> {
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let draft = tempfile::tempdir_in(parent)?;
+    // For this person's eyes: much of a text can be recovered from its embedding.
+    let draft = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir_in(parent)?;
     let put = |name: &str, bytes: &[u8]| {
-        let mut file = fs::File::create(draft.path().join(name))?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft.path().join(name))?;
         file.write_all(bytes)?;
         file.sync_all()
     };

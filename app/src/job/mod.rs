@@ -198,22 +198,38 @@ fn next(seen: &Seen) -> String {
     let until = |time: u64| time::rfc3339(time as i64);
     let accept_by = seen.record.accept_by().unwrap_or_default();
     match (seen.record.state, seen.side) {
-        (JobState::Requested, _) if seen.now > details.runBy => "the owner did not run it in time: `job refund` returns the price".into(),
-        (JobState::Requested, Side::Contributor) if seen.kept.approved.is_some() => format!("`job run`, until {}", until(details.runBy)),
-        (JobState::Requested, Side::Contributor) => format!("`job approve` or `job decline`, until {}", until(details.runBy)),
+        (JobState::Requested, _) if seen.now > details.runBy => {
+            "the owner did not run it in time: `job refund` returns the price".into()
+        }
+        (JobState::Requested, Side::Contributor) if seen.kept.approved.is_some() => {
+            format!("`job run`, until {}", until(details.runBy))
+        }
+        (JobState::Requested, Side::Contributor) => {
+            format!("`job approve` or `job decline`, until {}", until(details.runBy))
+        }
         (JobState::Requested, _) => format!("the owner approves and runs it, until {}", until(details.runBy)),
-        (JobState::Committed, _) if seen.draw_missed() => "the challenge was not drawn in time: `job refund` returns the price".into(),
+        (JobState::Committed, _) if seen.draw_missed() => {
+            "the challenge was not drawn in time: `job refund` returns the price".into()
+        }
         (JobState::Committed, Side::Contributor) => "`job run` again draws the challenge".into(),
         (JobState::Committed, _) => "the owner draws the challenge".into(),
-        (JobState::Drawn, Side::Consumer) if seen.now <= accept_by => format!("`job accept` or `job reject`, until {}", until(accept_by)),
+        (JobState::Drawn, Side::Consumer) if seen.now <= accept_by => {
+            format!("`job accept` or `job reject`, until {}", until(accept_by))
+        }
         (JobState::Drawn, Side::Contributor) if seen.now <= accept_by => {
             format!("the buyer accepts it; after {} silence counts as acceptance", until(accept_by))
         }
-        (JobState::Drawn | JobState::Accepted, _) if seen.now > details.settleBy => "it was not settled in time: `job refund` returns the price".into(),
-        (JobState::Drawn | JobState::Accepted, Side::Contributor) => format!("`job settle`, until {}", until(details.settleBy)),
+        (JobState::Drawn | JobState::Accepted, _) if seen.now > details.settleBy => {
+            "it was not settled in time: `job refund` returns the price".into()
+        }
+        (JobState::Drawn | JobState::Accepted, Side::Contributor) => {
+            format!("`job settle`, until {}", until(details.settleBy))
+        }
         (JobState::Drawn | JobState::Accepted, _) => format!("the owner settles it, until {}", until(details.settleBy)),
         (JobState::Settled, Side::Consumer) => "`job fetch` opens the output".into(),
-        (JobState::Settled | JobState::Delivered, Side::Contributor) => "`reward claim` withdraws what was earned".into(),
+        (JobState::Settled | JobState::Delivered, Side::Contributor) => {
+            "`reward claim` withdraws what was earned".into()
+        }
         (JobState::Refunded, Side::Consumer) => "`reward claim` withdraws the refund".into(),
         _ => "nothing".into(),
     }
@@ -332,7 +348,11 @@ pub async fn accept(home: &Home, network: &Network, job: &str, dry_run: bool) ->
     let reply = request::reply_secret(home, &seen.record)?;
     exchange::open_seal(&sealed, &seen.record.id.0, &reply)?;
     if dry_run {
-        return would(&seen, network, "the sealed output is there and is the committed one; the owner could settle at once");
+        return would(
+            &seen,
+            network,
+            "the sealed output is there and is the committed one; the owner could settle at once",
+        );
     }
     let sent = network.chain.accept(home.person.signer(), seen.record.id).await?;
     see(home, network, job).await?.view(network, Some(sent))

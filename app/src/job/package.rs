@@ -56,7 +56,14 @@ pub struct Expected {
 
 impl Package {
     /// A package of rows of `dimension` numbers.
-    pub fn new(model: &str, device: &str, dimension: u32, rows: &[Vec<u8>], row_salts: &[[u8; 32]], leaves: &[zk::Field]) -> Self {
+    pub fn new(
+        model: &str,
+        device: &str,
+        dimension: u32,
+        rows: &[Vec<u8>],
+        row_salts: &[[u8; 32]],
+        leaves: &[zk::Field],
+    ) -> Self {
         Package {
             format: FORMAT.to_owned(),
             dimension,
@@ -81,10 +88,13 @@ impl Package {
     /// # Errors
     /// `Integrity` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let package: Package =
-            serde_ipld_dagcbor::from_slice(bytes).map_err(|e| Error::integrity(format!("this is no output package: {e}")))?;
+        let package: Package = serde_ipld_dagcbor::from_slice(bytes)
+            .map_err(|e| Error::integrity(format!("this is no output package: {e}")))?;
         if package.format != FORMAT {
-            return Err(Error::integrity(format!("this package's format is {:?}; this program reads {FORMAT}", package.format)));
+            return Err(Error::integrity(format!(
+                "this package's format is {:?}; this program reads {FORMAT}",
+                package.format
+            )));
         }
         if !plain(&package.model) || !plain(&package.device) {
             return Err(Error::integrity("the package names its model or device in words that are not plain"));
@@ -95,7 +105,11 @@ impl Package {
             && package.dimension > 0
             && package.rows.len() as u64 == count * u64::from(package.dimension) * 4
             && (1..=MAX_ROWS).contains(&count);
-        if fits { Ok(package) } else { Err(Error::integrity("the package's rows, salts and leaves are not of one count")) }
+        if fits {
+            Ok(package)
+        } else {
+            Err(Error::integrity("the package's rows, salts and leaves are not of one count"))
+        }
     }
 
     /// The package again from the files that [`super::fetch`] wrote into `folder`.
@@ -111,7 +125,8 @@ impl Package {
         for line in lines.lines() {
             let line: serde_json::Value = serde_json::from_str(line).map_err(|_| unreadable("JSON in a line"))?;
             for (key, to) in [("leaf", &mut package.leaves), ("row_salt", &mut package.row_salts)] {
-                let word = line[key].as_str().and_then(|digits| hex::decode(digits).ok()).filter(|word| word.len() == 32);
+                let word =
+                    line[key].as_str().and_then(|digits| hex::decode(digits).ok()).filter(|word| word.len() == 32);
                 to.extend(word.ok_or_else(|| unreadable(key))?);
             }
         }
@@ -161,15 +176,33 @@ impl Package {
     pub fn checks(&self, expected: &Expected) -> Result<Vec<Check>> {
         let count = self.count() as usize;
         let leaves = (0..count).map(|position| self.leaf(position)).collect::<Result<Vec<_>>>()?;
-        let outputs = leaves.iter().enumerate().map(|(position, leaf)| output_leaf(*leaf, &self.row_digest(position))).collect();
+        let outputs =
+            leaves.iter().enumerate().map(|(position, leaf)| output_leaf(*leaf, &self.row_digest(position))).collect();
         let root = Tree::build(expected.tier, leaves, &mut |_, _| {})?.root();
         let output_root = Tree::build(expected.tier, outputs, &mut |_, _| {})?.root();
-        let check = |name: &str, ok: bool, detail: String| Check { name: name.to_owned(), ok, standing: "verified".to_owned(), detail };
+        let check = |name: &str, ok: bool, detail: String| Check {
+            name: name.to_owned(),
+            ok,
+            standing: "verified".to_owned(),
+            detail,
+        };
         Ok(vec![
-            check("row count", self.count() == expected.count, format!("{} rows for {} registered records", self.count(), expected.count)),
+            check(
+                "row count",
+                self.count() == expected.count,
+                format!("{} rows for {} registered records", self.count(), expected.count),
+            ),
             check("dataset root", root == expected.root, "recomputed from every leaf".to_owned()),
-            check("output root", output_root == expected.output_root, "recomputed from every row, salt and leaf".to_owned()),
-            check("rows are numbers", self.rows_are_numbers(), format!("{} numbers a row, none infinite or undefined", self.dimension)),
+            check(
+                "output root",
+                output_root == expected.output_root,
+                "recomputed from every row, salt and leaf".to_owned(),
+            ),
+            check(
+                "rows are numbers",
+                self.rows_are_numbers(),
+                format!("{} numbers a row, none infinite or undefined", self.dimension),
+            ),
         ])
     }
 

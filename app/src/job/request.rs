@@ -37,7 +37,14 @@ struct Kept {
 ///
 /// # Errors
 /// `Refused` where the license does not allow it (as the contract would); `Usage` for an unknown template or model.
-pub async fn run(home: &mut Home, network: &Network, license: &str, template: &str, wanted: &str, dry_run: bool) -> Result<view::Job> {
+pub async fn run(
+    home: &mut Home,
+    network: &Network,
+    license: &str,
+    template: &str,
+    wanted: &str,
+    dry_run: bool,
+) -> Result<view::Job> {
     let id = ids::id(license, "license")?;
     let record = network.chain.license(id).await?;
     let action: Action = template.parse().map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
@@ -48,11 +55,15 @@ pub async fn run(home: &mut Home, network: &Network, license: &str, template: &s
         return Err(Error::refused(format!("this license belongs to {}", record.terms.licensee)));
     }
     if record.terms.actions & action.bit() == 0 {
-        return Err(Error::refused(format!("the license does not allow {action}")).hint("`license list` shows what it allows."));
+        return Err(
+            Error::refused(format!("the license does not allow {action}")).hint("`license list` shows what it allows.")
+        );
     }
     let resumed = home.names(Kind::Intent)?.iter().any(|name| name.starts_with(&format!("request {}", ids::shown(id))));
     if !resumed && !record.is_usable(network.chain.now().await?) {
-        return Err(Error::refused("the license has ended or has no runs left").hint("`license list` shows how it stands."));
+        return Err(
+            Error::refused("the license has ended or has no runs left").hint("`license list` shows how it stands.")
+        );
     }
     let model = model::named(wanted)?;
     let dataset = network.chain.dataset(record.terms.dataset).await?;
@@ -130,9 +141,9 @@ fn preview(license: &B256, dataset: &Dataset, template: &str, network: &Network)
 /// # Errors
 /// `NotFound` where the job was requested from another vault.
 pub(crate) fn reply_secret(home: &Home, record: &JobRecord) -> Result<zeroize::Zeroizing<[u8; 32]>> {
-    let kept: Kept = home
-        .find(Kind::Request, &ids::shown(record.details.spec))?
-        .ok_or_else(|| Error::not_found("this vault holds no key for this job's output").hint("Use the vault that requested the job."))?;
+    let kept: Kept = home.find(Kind::Request, &ids::shown(record.details.spec))?.ok_or_else(|| {
+        Error::not_found("this vault holds no key for this job's output").hint("Use the vault that requested the job.")
+    })?;
     let mut secret = zeroize::Zeroizing::new([0; 32]);
     if kept.reply.len() != secret.len() {
         return Err(Error::integrity("the stored reply key is not 32 bytes long"));

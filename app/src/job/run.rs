@@ -130,24 +130,31 @@ pub(crate) fn upload(home: &Home, network: &Network, seen: &Seen) -> Result<()> 
 }
 
 pub(crate) fn ran(seen: &Seen) -> Result<&Ran> {
-    seen.kept.run.as_ref().ok_or_else(|| Error::not_found("this vault did not run this job").hint("Use the vault that ran it."))
+    seen.kept
+        .run
+        .as_ref()
+        .ok_or_else(|| Error::not_found("this vault did not run this job").hint("Use the vault that ran it."))
 }
 
 /// The vault's own check, before anything is read: approved, in time, licensed, and over a dataset that is here.
 async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<LicenseRecord> {
     let details = &seen.record.details;
     if seen.kept.approved.is_none() {
-        return Err(Error::refused("this job was not approved").hint("`job show` says what would leave; `job approve` allows it."));
+        return Err(Error::refused("this job was not approved")
+            .hint("`job show` says what would leave; `job approve` allows it."));
     }
     if seen.now > details.runBy {
-        return Err(Error::refused("the time to run this job is over").hint("The buyer can be refunded with `job refund`."));
+        return Err(
+            Error::refused("the time to run this job is over").hint("The buyer can be refunded with `job refund`.")
+        );
     }
     let license = network.chain.license(details.license).await?;
     if license.terms.actions & details.action == 0 || Action::from_bit(details.action)? != Action::Embed {
         return Err(Error::refused("the license does not allow this template"));
     }
-    let dataset = dataset::find_by_id(home, &details.dataset.0)?
-        .ok_or_else(|| Error::not_found("this vault does not hold the dataset of this job").hint("Use the vault that published it."))?;
+    let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| {
+        Error::not_found("this vault does not hold the dataset of this job").hint("Use the vault that published it.")
+    })?;
     if dataset.version != details.version || dataset.count != details.count {
         return Err(Error::refused("the job is for another version of the dataset than this vault holds"));
     }
@@ -158,15 +165,28 @@ async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<LicenseR
 }
 
 /// Everything up to the sealed package, kept before anything leaves: what was computed is never computed again.
-fn compute_and_seal(home: &mut Home, network: &Network, seen: &mut Seen, license: &LicenseRecord, device: DeviceChoice) -> Result<()> {
+fn compute_and_seal(
+    home: &mut Home,
+    network: &Network,
+    seen: &mut Seen,
+    license: &LicenseRecord,
+    device: DeviceChoice,
+) -> Result<()> {
     let details = &seen.record.details;
-    let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| Error::not_found("the dataset is gone"))?;
+    let dataset =
+        dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| Error::not_found("the dataset is gone"))?;
     let spec = spec(home, network, &seen.record)?;
     if spec.template != Action::Embed.name() {
-        return Err(Error::refused(format!("the request asks for {:?}, which is not what was licensed", spec.template)));
+        return Err(Error::refused(format!(
+            "the request asks for {:?}, which is not what was licensed",
+            spec.template
+        )));
     }
-    if seen.kept.approved.as_ref().is_none_or(|approved| approved.model != spec.model || approved.rows != details.count) {
-        return Err(Error::refused("the request is not the one that was approved").hint("`job approve` shows it again."));
+    if seen.kept.approved.as_ref().is_none_or(|approved| approved.model != spec.model || approved.rows != details.count)
+    {
+        return Err(
+            Error::refused("the request is not the one that was approved").hint("`job approve` shows it again.")
+        );
     }
     dataset::check_members(home, &dataset)?;
     let opened = dataset::open(home, &dataset)?;
@@ -237,8 +257,8 @@ pub(crate) fn receipts_domain(network: &Network) -> Domain {
 
 /// The consumer's parameters, within the template's bounds.
 fn params(wanted: &serde_json::Value) -> Result<embed::Params> {
-    let params: embed::Params =
-        serde_json::from_value(wanted.clone()).map_err(|e| Error::refused(format!("the request's parameters are not those of embed: {e}")))?;
+    let params: embed::Params = serde_json::from_value(wanted.clone())
+        .map_err(|e| Error::refused(format!("the request's parameters are not those of embed: {e}")))?;
     params.check()?;
     Ok(params)
 }
@@ -268,12 +288,19 @@ fn output_tree(dataset: &dataset::Dataset, opened: &Opened, digests: &[[u8; 32]]
 /// Proves the drawn positions, and verifies the proof before it is kept.
 fn prove(home: &mut Home, network: &Network, seen: &mut Seen) -> Result<()> {
     let details = &seen.record.details;
-    let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| Error::not_found("the dataset is gone"))?;
+    let dataset =
+        dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| Error::not_found("the dataset is gone"))?;
     let opened = dataset::open(home, &dataset)?;
     let digests: Vec<[u8; 32]> = ran(seen)?.row_digests.chunks_exact(32).map(word).collect::<Result<_>>()?;
     let outputs = output_tree(&dataset, &opened, &digests)?;
     let owner = dataset.owner_secret(home)?;
-    let material = Material { owner: &owner, leaves: &opened.leaves, records: &opened.tree, row_digests: &digests, outputs: &outputs };
+    let material = Material {
+        owner: &owner,
+        leaves: &opened.leaves,
+        records: &opened.tree,
+        row_digests: &digests,
+        outputs: &outputs,
+    };
     let statement = statement(network, seen)?;
     if material.statement(statement.context, statement.challenge) != statement {
         return Err(Error::integrity("the vault's records and rows do not fit what was committed on-chain"));
@@ -294,7 +321,8 @@ fn prove(home: &mut Home, network: &Network, seen: &mut Seen) -> Result<()> {
 /// The public side of a job's proof, from the chain alone.
 pub(crate) fn statement(network: &Network, seen: &Seen) -> Result<Statement> {
     let details = &seen.record.details;
-    let commitment = seen.record.commitment.as_ref().ok_or_else(|| Error::refused("nothing was committed for this job"))?;
+    let commitment =
+        seen.record.commitment.as_ref().ok_or_else(|| Error::refused("nothing was committed for this job"))?;
     let challenge = seen.record.challenge().ok_or_else(|| Error::refused("the challenge was not drawn yet"))?;
     let field = |word: U256| zk::field::from_bytes(&word.to_be_bytes::<32>());
     Ok(Statement {

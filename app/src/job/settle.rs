@@ -23,16 +23,24 @@ pub async fn run(home: &Home, network: &Network, job: &str, dry_run: bool) -> Re
         return Err(Error::refused("the buyer has not accepted yet").hint(super::next(&seen)));
     }
     let run = ran(&seen)?;
-    let proved = run.proof.as_ref().ok_or_else(|| Error::refused("the job is not proved yet").hint("`job run` again proves it."))?;
+    let proved = run
+        .proof
+        .as_ref()
+        .ok_or_else(|| Error::refused("the job is not proved yet").hint("`job run` again proves it."))?;
     let mut words = [[0; 32]; 8];
     for (kept, word) in proved.words.chunks_exact(32).zip(&mut words) {
         word.copy_from_slice(kept);
     }
     let proof = zk::proof::Proof::from_words(&words)?;
-    let tier = zk::merkle::Tier::from_id(seen.record.details.tier).ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
+    let tier = zk::merkle::Tier::from_id(seen.record.details.tier)
+        .ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
     zk::proof::verify(&zk::keys::VerifyingKey::pinned(tier)?, &statement(network, &seen)?, &proof)?;
     if dry_run {
-        return would(&seen, network, "the proof and the package's key (of use to the buyer alone) would become public");
+        return would(
+            &seen,
+            network,
+            "the proof and the package's key (of use to the buyer alone) would become public",
+        );
     }
     // The buyer must find the output once the key is public.
     upload(home, network, &seen)?;

@@ -26,11 +26,7 @@ pub struct Adapter {
 
 impl fmt::Display for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.software {
-            "software"
-        } else {
-            "hardware"
-        };
+        let kind = if self.software { "software" } else { "hardware" };
         write!(f, "{} ({}, {kind})", self.name, self.api)
     }
 }
@@ -53,12 +49,8 @@ fn instance() -> &'static wgpu::Instance {
 pub(super) fn probe() -> Result<Vec<wgpu::Adapter>> {
     let found = catch_unwind(|| read_sync(instance().enumerate_adapters(wgpu::Backends::PRIMARY)));
     let mut adapters = found.map_err(|panic| none(first_lines(panic_text(panic.as_ref()))))?;
-    adapters.retain(|adapter| {
-        adapter
-            .get_downlevel_capabilities()
-            .flags
-            .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-    });
+    adapters
+        .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
     Ok(adapters)
 }
@@ -76,9 +68,7 @@ fn rank(kind: wgpu::DeviceType) -> u8 {
 pub(super) fn describe(info: &wgpu::AdapterInfo) -> Adapter {
     Adapter {
         name: info.name.clone(),
-        driver: format!("{} {}", info.driver, info.driver_info)
-            .trim()
-            .to_owned(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         api: info.backend.to_string(),
         software: info.device_type == wgpu::DeviceType::Cpu,
     }
@@ -109,20 +99,10 @@ fn register(adapter: wgpu::Adapter) -> Result<Tensors> {
         trace: wgpu::Trace::Off,
         experimental_features: wgpu::ExperimentalFeatures::disabled(),
     };
-    let (device, queue) =
-        read_sync(adapter.request_device(&request)).map_err(|error| none(error.to_string()))?;
+    let (device, queue) = read_sync(adapter.request_device(&request)).map_err(|error| none(error.to_string()))?;
     let backend = adapter.get_info().backend;
-    let setup = WgpuSetup {
-        instance: instance().clone(),
-        adapter,
-        device,
-        queue,
-        backend,
-    };
-    Tensors::wgpu_options()
-        .setup(setup)
-        .init()
-        .map_err(|error| none(error.to_string()))
+    let setup = WgpuSetup { instance: instance().clone(), adapter, device, queue, backend };
+    Tensors::wgpu_options().setup(setup).init().map_err(|error| none(error.to_string()))
 }
 
 pub(super) fn none(reason: String) -> Error {

@@ -83,12 +83,8 @@ pub(crate) struct Slot {
 impl Architecture {
     /// The architecture that a config file states, if it is one that can be run.
     pub fn from_config(config: &[u8], path: &Path, weights: &Weights) -> Result<Self> {
-        let config: Config =
-            serde_json::from_slice(config).map_err(|error| refused(path, &error.to_string()))?;
-        let positions = config
-            .position_embedding_type
-            .as_deref()
-            .unwrap_or("absolute");
+        let config: Config = serde_json::from_slice(config).map_err(|error| refused(path, &error.to_string()))?;
+        let positions = config.position_embedding_type.as_deref().unwrap_or("absolute");
         if config.model_type != "bert" || config.hidden_act != "gelu" || positions != "absolute" {
             let what = format!(
                 "a {} encoder with {} and {positions} positions cannot be run; bert with gelu and absolute positions can",
@@ -116,48 +112,22 @@ impl Architecture {
         let prefix = prefix(weights);
         let matrix = |name: &str| match weights.shape(&format!("{prefix}{name}")) {
             Some(&[rows, columns]) => Ok((rows, columns)),
-            Some(shape) => Err(wrong(
-                prefix,
-                name,
-                format!("has shape {shape:?}, not two dimensions"),
-            )),
+            Some(shape) => Err(wrong(prefix, name, format!("has shape {shape:?}, not two dimensions"))),
             None => Err(wrong(prefix, name, "is missing".to_owned())),
         };
         let (vocabulary, hidden) = matrix("embeddings.word_embeddings.weight")?;
         let (positions, _) = matrix("embeddings.position_embeddings.weight")?;
         let (types, _) = matrix("embeddings.token_type_embeddings.weight")?;
         let (intermediate, _) = matrix("encoder.layer.0.intermediate.dense.weight")?;
-        let heads = HEADS
-            .iter()
-            .find(|(size, _)| *size == hidden)
-            .map_or(0, |(_, heads)| *heads);
+        let heads = HEADS.iter().find(|(size, _)| *size == hidden).map_or(0, |(_, heads)| *heads);
         let layers = (0..=MAX_LAYERS)
             .take_while(|layer| {
-                weights
-                    .shape(&format!(
-                        "{prefix}encoder.layer.{layer}.attention.self.query.weight"
-                    ))
-                    .is_some()
+                weights.shape(&format!("{prefix}encoder.layer.{layer}.attention.self.query.weight")).is_some()
             })
             .count();
-        Self {
-            layers,
-            hidden,
-            heads,
-            intermediate,
-            vocabulary,
-            positions,
-            types,
-            epsilon: EPSILON,
-            prefix,
-        }
-        .bounded()
-        .map_err(|reason| {
-            refused(
-                weights.path(),
-                &format!("{reason}; a config.json beside it can say it"),
-            )
-        })
+        Self { layers, hidden, heads, intermediate, vocabulary, positions, types, epsilon: EPSILON, prefix }
+            .bounded()
+            .map_err(|reason| refused(weights.path(), &format!("{reason}; a config.json beside it can say it")))
     }
 
     /// Tokens of a text that count, special tokens included.
@@ -169,18 +139,9 @@ impl Architecture {
     pub fn slots(&self) -> Vec<Slot> {
         let (hidden, inner) = (self.hidden, self.intermediate);
         let mut slots = vec![
-            self.slot(
-                "embeddings.word_embeddings.weight",
-                &[self.vocabulary, hidden],
-            ),
-            self.slot(
-                "embeddings.position_embeddings.weight",
-                &[self.positions, hidden],
-            ),
-            self.slot(
-                "embeddings.token_type_embeddings.weight",
-                &[self.types, hidden],
-            ),
+            self.slot("embeddings.word_embeddings.weight", &[self.vocabulary, hidden]),
+            self.slot("embeddings.position_embeddings.weight", &[self.positions, hidden]),
+            self.slot("embeddings.token_type_embeddings.weight", &[self.types, hidden]),
         ];
         let mut pair = |name: String, out: usize, into: Option<usize>| {
             let weight = into.map_or_else(|| vec![out], |into| vec![out, into]);
@@ -202,10 +163,7 @@ impl Architecture {
     }
 
     fn slot(&self, name: &str, shape: &[usize]) -> Slot {
-        Slot {
-            name: format!("{}{name}", self.prefix),
-            shape: shape.to_vec(),
-        }
+        Slot { name: format!("{}{name}", self.prefix), shape: shape.to_vec() }
     }
 
     fn bounded(self) -> std::result::Result<Self, String> {
@@ -224,16 +182,10 @@ impl Architecture {
             }
         }
         if !self.hidden.is_multiple_of(self.heads) {
-            return Err(format!(
-                "{} attention heads do not divide a hidden size of {}",
-                self.heads, self.hidden
-            ));
+            return Err(format!("{} attention heads do not divide a hidden size of {}", self.heads, self.hidden));
         }
         if !(self.epsilon > 0.0 && self.epsilon < 1e-2) {
-            return Err(format!(
-                "layer norm epsilon {} is not between 0 and 0.01",
-                self.epsilon
-            ));
+            return Err(format!("layer norm epsilon {} is not between 0 and 0.01", self.epsilon));
         }
         Ok(self)
     }
@@ -242,16 +194,9 @@ impl Architecture {
 /// Some checkpoints name the encoder inside a larger model.
 fn prefix(weights: &Weights) -> &'static str {
     let inner = "bert.embeddings.word_embeddings.weight";
-    if weights.shape(inner).is_some() {
-        "bert."
-    } else {
-        ""
-    }
+    if weights.shape(inner).is_some() { "bert." } else { "" }
 }
 
 fn wrong(prefix: &str, name: &str, reason: String) -> Error {
-    Error::Weights {
-        tensor: format!("{prefix}{name}"),
-        reason,
-    }
+    Error::Weights { tensor: format!("{prefix}{name}"), reason }
 }

@@ -47,9 +47,7 @@ impl Encoder {
     /// Reads the weights onto `device`.
     pub fn load(architecture: &Architecture, weights: &Weights, device: &Device) -> Result<Self> {
         let mut parts = Parts::read(architecture, weights, device)?;
-        let layers = (0..architecture.layers)
-            .map(|layer| Layer::assemble(&mut parts, layer))
-            .collect::<Result<_>>()?;
+        let layers = (0..architecture.layers).map(|layer| Layer::assemble(&mut parts, layer)).collect::<Result<_>>()?;
         Ok(Self {
             words: parts.embedding("embeddings.word_embeddings")?,
             positions: parts.embedding("embeddings.position_embeddings")?,
@@ -60,11 +58,7 @@ impl Encoder {
     }
 
     /// The unit vector of each text of a batch.
-    pub fn embed(
-        &self,
-        batch: &[&Tokens],
-        device: &Device,
-    ) -> std::result::Result<Vec<Vec<f32>>, Failure> {
+    pub fn embed(&self, batch: &[&Tokens], device: &Device) -> std::result::Result<Vec<Vec<f32>>, Failure> {
         let (ids, mask) = padded(batch, device);
         let vectors = self.forward(ids, mask);
         let [_, width] = vectors.dims();
@@ -84,16 +78,9 @@ impl Encoder {
         let [_, hidden] = states.dims();
         let counts = mask.clone().sum_dim(1);
         let weights = mask.reshape([texts, length, 1]);
-        let sums = (states.reshape([texts, length, hidden]) * weights)
-            .sum_dim(1)
-            .reshape([texts, hidden]);
+        let sums = (states.reshape([texts, length, hidden]) * weights).sum_dim(1).reshape([texts, hidden]);
         let means = sums / counts;
-        let lengths = means
-            .clone()
-            .square()
-            .sum_dim(1)
-            .sqrt()
-            .clamp_min(LEAST_LENGTH);
+        let lengths = means.clone().square().sum_dim(1).sqrt().clamp_min(LEAST_LENGTH);
         means / lengths
     }
 
@@ -105,8 +92,7 @@ impl Encoder {
         let positions = self.positions.weight.val().slice([0..length, 0..hidden]);
         let types = self.types.weight.val().slice([0..1, 0..hidden]);
         let places = (positions + types).reshape([1, length, hidden]);
-        self.norm
-            .forward((words + places).reshape([texts * length, hidden]))
+        self.norm.forward((words + places).reshape([texts * length, hidden]))
     }
 }
 
@@ -138,10 +124,7 @@ impl Layer {
         let [texts, _, _, length] = bias.dims();
         let [rows, hidden] = states.dims();
         let width = hidden / self.heads;
-        let split = |flat: Tensor<2>| {
-            flat.reshape([texts, length, self.heads, width])
-                .swap_dims(1, 2)
-        };
+        let split = |flat: Tensor<2>| flat.reshape([texts, length, self.heads, width]).swap_dims(1, 2);
         let query = split(self.query.forward(states.clone()) * (1.0 / (width as f64).sqrt()));
         let key = split(self.key.forward(states.clone()));
         let value = split(self.value.forward(states));
@@ -162,10 +145,7 @@ fn padded(batch: &[&Tokens], device: &Device) -> (Tensor<2, Int>, Tensor<2>) {
         }
     }
     let shape = [batch.len(), length];
-    (
-        Tensor::from_data(TensorData::new(ids, shape), device),
-        Tensor::from_data(TensorData::new(mask, shape), device),
-    )
+    (Tensor::from_data(TensorData::new(ids, shape), device), Tensor::from_data(TensorData::new(mask, shape), device))
 }
 
 /// The tensors of a model on a device, by name, until each has found its place.
@@ -178,12 +158,7 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn read(architecture: &'a Architecture, weights: &Weights, device: &'a Device) -> Result<Self> {
-        let mut parts = Self {
-            architecture,
-            device,
-            matrices: HashMap::new(),
-            vectors: HashMap::new(),
-        };
+        let mut parts = Self { architecture, device, matrices: HashMap::new(), vectors: HashMap::new() };
         weights.read(&architecture.slots(), |slot, values| {
             parts.place(slot, values);
             Ok(())
@@ -196,41 +171,30 @@ impl<'a> Parts<'a> {
         match slot.shape[..] {
             [out, into] if !name.contains("_embeddings.") => {
                 let data = TensorData::new(transposed(&values, out, into), [into, out]);
-                self.matrices
-                    .insert(name, Tensor::from_data(data, self.device));
+                self.matrices.insert(name, Tensor::from_data(data, self.device));
             }
             [rows, columns] => {
                 let data = TensorData::new(values, [rows, columns]);
-                self.matrices
-                    .insert(name, Tensor::from_data(data, self.device));
+                self.matrices.insert(name, Tensor::from_data(data, self.device));
             }
             _ => {
                 let length = values.len();
-                self.vectors.insert(
-                    name,
-                    Tensor::from_data(TensorData::new(values, [length]), self.device),
-                );
+                self.vectors.insert(name, Tensor::from_data(TensorData::new(values, [length]), self.device));
             }
         }
     }
 
     fn embedding(&mut self, name: &str) -> Result<Embedding> {
-        Ok(Embedding {
-            weight: Param::from_tensor(self.matrix(name)?),
-        })
+        Ok(Embedding { weight: Param::from_tensor(self.matrix(name)?) })
     }
 
     fn linear(&mut self, name: &str) -> Result<Linear> {
         let bias = self.vector(&format!("{name}.bias"))?;
-        Ok(Linear {
-            weight: Param::from_tensor(self.matrix(name)?),
-            bias: Some(Param::from_tensor(bias)),
-        })
+        Ok(Linear { weight: Param::from_tensor(self.matrix(name)?), bias: Some(Param::from_tensor(bias)) })
     }
 
     fn norm(&mut self, name: &str) -> Result<LayerNorm> {
-        let config =
-            LayerNormConfig::new(self.architecture.hidden).with_epsilon(self.architecture.epsilon);
+        let config = LayerNormConfig::new(self.architecture.hidden).with_epsilon(self.architecture.epsilon);
         let mut norm = config.init(self.device);
         norm.gamma = Param::from_tensor(self.vector(&format!("{name}.weight"))?);
         norm.beta = Some(Param::from_tensor(self.vector(&format!("{name}.bias"))?));
@@ -258,17 +222,12 @@ fn transposed(values: &[f32], out: usize, into: usize) -> Vec<f32> {
 }
 
 fn missing(tensor: String) -> Error {
-    Error::Weights {
-        tensor,
-        reason: "is missing".to_owned(),
-    }
+    Error::Weights { tensor, reason: "is missing".to_owned() }
 }
 
 fn read_failed(error: TensorReadError) -> Failure {
     match error {
         TensorReadError::Execution(error) => Failure::Stack(error),
-        other => Failure::Ours(Error::Output {
-            reason: other.to_string(),
-        }),
+        other => Failure::Ours(Error::Output { reason: other.to_string() }),
     }
 }

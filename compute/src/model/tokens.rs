@@ -41,15 +41,8 @@ impl Tokenizer {
         let mut inner = quiet(|| tokenizers::Tokenizer::from_bytes(file))?;
         inner.with_padding(None);
         let vocabulary = architecture.vocabulary;
-        if let Some(id) = inner
-            .get_vocab(true)
-            .into_values()
-            .max()
-            .filter(|id| *id as usize >= vocabulary)
-        {
-            return Err(wrong(format!(
-                "token {id} is outside of the model's {vocabulary} word embeddings"
-            )));
+        if let Some(id) = inner.get_vocab(true).into_values().max().filter(|id| *id as usize >= vocabulary) {
+            return Err(wrong(format!("token {id} is outside of the model's {vocabulary} word embeddings")));
         }
         let tokenizer = Self { inner, vocabulary }.limited(architecture.max_tokens())?;
         tokenizer.encode(&[Row::new("")])?;
@@ -59,10 +52,7 @@ impl Tokenizer {
     /// The same tokenizer, cutting off at `max_tokens`.
     pub fn limited(&self, max_tokens: usize) -> Result<Self> {
         let mut limited = self.clone();
-        let truncation = TruncationParams {
-            max_length: max_tokens,
-            ..TruncationParams::default()
-        };
+        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         quiet(|| limited.inner.with_truncation(Some(truncation)).map(|_| ()))?;
         Ok(limited)
     }
@@ -71,24 +61,16 @@ impl Tokenizer {
     pub fn encode(&self, rows: &[Row]) -> Result<Vec<Tokens>> {
         let texts: Vec<&str> = rows.iter().map(Row::head).collect();
         let encodings = quiet(|| self.inner.encode_batch_fast(texts, true))?;
-        encodings
-            .iter()
-            .map(|encoding| self.tokens(encoding))
-            .collect()
+        encodings.iter().map(|encoding| self.tokens(encoding)).collect()
     }
 
     fn tokens(&self, encoding: &Encoding) -> Result<Tokens> {
         let ids = encoding.get_ids();
         if ids.is_empty() {
-            return Err(wrong(
-                "it gives no token for an empty text, so an empty row has no vector".to_owned(),
-            ));
+            return Err(wrong("it gives no token for an empty text, so an empty row has no vector".to_owned()));
         }
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
-            return Err(wrong(format!(
-                "token {id} is outside of the model's {} word embeddings",
-                self.vocabulary
-            )));
+            return Err(wrong(format!("token {id} is outside of the model's {} word embeddings", self.vocabulary)));
         }
         Ok(Tokens(ids.to_vec()))
     }

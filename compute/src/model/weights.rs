@@ -39,11 +39,7 @@ impl Weights {
         let metadata = source.header()?;
         source.skip(metadata.data_len())?;
         let digest = source.finish()?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            digest,
-            metadata,
-        })
+        Ok(Self { path: path.to_path_buf(), digest, metadata })
     }
 
     /// The file.
@@ -64,50 +60,29 @@ impl Weights {
     /// Checks that every slot is there, with its shape, as F32.
     pub fn check(&self, slots: &[Slot]) -> Result<()> {
         for slot in slots {
-            let info = self
-                .metadata
-                .info(&slot.name)
-                .ok_or_else(|| wrong(&slot.name, "is missing".to_owned()))?;
+            let info = self.metadata.info(&slot.name).ok_or_else(|| wrong(&slot.name, "is missing".to_owned()))?;
             if info.shape != slot.shape {
-                return Err(wrong(
-                    &slot.name,
-                    format!("has shape {:?}, not {:?}", info.shape, slot.shape),
-                ));
+                return Err(wrong(&slot.name, format!("has shape {:?}, not {:?}", info.shape, slot.shape)));
             }
             if info.dtype != Dtype::F32 {
-                return Err(wrong(
-                    &slot.name,
-                    format!("holds {:?}; only F32 is accepted", info.dtype),
-                ));
+                return Err(wrong(&slot.name, format!("holds {:?}; only F32 is accepted", info.dtype)));
             }
         }
         Ok(())
     }
 
     /// Reads the slots' values in the file's order and hands each to `take`. The file must still be the one opened.
-    pub fn read(
-        &self,
-        slots: &[Slot],
-        mut take: impl FnMut(&Slot, Vec<f32>) -> Result<()>,
-    ) -> Result<()> {
-        let wanted: HashMap<&str, &Slot> = slots
-            .iter()
-            .map(|slot| (slot.name.as_str(), slot))
-            .collect();
+    pub fn read(&self, slots: &[Slot], mut take: impl FnMut(&Slot, Vec<f32>) -> Result<()>) -> Result<()> {
+        let wanted: HashMap<&str, &Slot> = slots.iter().map(|slot| (slot.name.as_str(), slot)).collect();
         let mut source = Source::open(&self.path)?;
         let metadata = source.header()?;
         for name in metadata.offset_keys() {
-            let info = metadata
-                .info(&name)
-                .ok_or_else(|| wrong(&name, "is missing".to_owned()))?;
+            let info = metadata.info(&name).ok_or_else(|| wrong(&name, "is missing".to_owned()))?;
             match wanted.get(name.as_str()) {
                 Some(slot) if *info.shape == slot.shape && info.dtype == Dtype::F32 => {
                     let values = source.values(info)?;
                     if !values.iter().all(|value| value.is_finite()) {
-                        return Err(wrong(
-                            &name,
-                            "holds a value that is not a finite number".to_owned(),
-                        ));
+                        return Err(wrong(&name, "holds a value that is not a finite number".to_owned()));
                     }
                     take(slot, values)?;
                 }
@@ -137,12 +112,7 @@ struct Source {
 impl Source {
     fn open(path: &Path) -> Result<Self> {
         let (file, bytes) = open_regular(path, MAX_FILE_BYTES)?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            file: BufReader::new(file),
-            bytes,
-            hash: Sha256::new(),
-        })
+        Ok(Self { path: path.to_path_buf(), file: BufReader::new(file), bytes, hash: Sha256::new() })
     }
 
     /// Reads the header and checks that it describes exactly the rest of the file.
@@ -152,10 +122,7 @@ impl Source {
             return Err(refused(&self.path, "is too short for safetensors"));
         };
         if let Some(format) = foreign(&start) {
-            return Err(refused(
-                &self.path,
-                &format!("holds {format}, not safetensors, whatever its name says"),
-            ));
+            return Err(refused(&self.path, &format!("holds {format}, not safetensors, whatever its name says")));
         }
         if length > MAX_HEADER_BYTES || length > self.bytes - LENGTH_BYTES {
             return Err(refused(
@@ -164,18 +131,11 @@ impl Source {
             ));
         }
         let header = self.take(length as usize)?;
-        let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| {
-            refused(
-                &self.path,
-                &format!("has a broken safetensors header: {error}"),
-            )
-        })?;
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(|error| refused(&self.path, &format!("has a broken safetensors header: {error}")))?;
         let expected = LENGTH_BYTES + length + metadata.data_len() as u64;
         if expected != self.bytes {
-            return Err(refused(
-                &self.path,
-                &format!("has {} bytes, its header says {expected}", self.bytes),
-            ));
+            return Err(refused(&self.path, &format!("has {} bytes, its header says {expected}", self.bytes)));
         }
         Ok(metadata)
     }
@@ -183,12 +143,7 @@ impl Source {
     /// The values of the F32 tensor that comes next.
     fn values(&mut self, info: &TensorInfo) -> Result<Vec<f32>> {
         let bytes = self.take(info.data_offsets.1 - info.data_offsets.0)?;
-        Ok(bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|value| f32::from_le_bytes(*value))
-            .collect())
+        Ok(bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect())
     }
 
     fn skip(&mut self, mut bytes: usize) -> Result<()> {
@@ -229,8 +184,5 @@ fn foreign(start: &[u8]) -> Option<&'static str> {
 }
 
 fn wrong(tensor: &str, reason: String) -> Error {
-    Error::Weights {
-        tensor: tensor.to_owned(),
-        reason,
-    }
+    Error::Weights { tensor: tensor.to_owned(), reason }
 }

@@ -34,10 +34,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            max_tokens: MAX_TOKENS as u32,
-            batch_rows: 32,
-        }
+        Self { max_tokens: MAX_TOKENS as u32, batch_rows: 32 }
     }
 }
 
@@ -68,9 +65,7 @@ pub fn run(
 ) -> Result<Output> {
     params.check()?;
     if rows.is_empty() || rows.len() > MAX_ROWS {
-        return Err(Error::Rows {
-            reason: format!("{} rows; a run takes 1 to {MAX_ROWS}", rows.len()),
-        });
+        return Err(Error::Rows { reason: format!("{} rows; a run takes 1 to {MAX_ROWS}", rows.len()) });
     }
     let total = rows.len() as u64;
     let tokenizer = model.tokenizer(params.max_tokens as usize)?;
@@ -84,9 +79,7 @@ pub fn run(
             for (&position, vector) in batch.iter().zip(&vectors) {
                 let position = window * WINDOW + position;
                 if !vector.iter().all(|value| value.is_finite()) {
-                    return Err(Error::NotFinite {
-                        row: position as u64,
-                    });
+                    return Err(Error::NotFinite { row: position as u64 });
                 }
                 out[position] = row_bytes(vector);
             }
@@ -96,11 +89,7 @@ pub fn run(
             }
         }
     }
-    let output = Output {
-        rows: out,
-        dimension: model.dimension(),
-        dtype: Dtype::F32,
-    };
+    let output = Output { rows: out, dimension: model.dimension(), dtype: Dtype::F32 };
     output.check()?;
     Ok(output)
 }
@@ -114,9 +103,7 @@ fn batches(tokens: &[Tokens], batch_rows: usize) -> Vec<Vec<usize>> {
     let mut longest = 0;
     for position in order {
         match batches.last_mut() {
-            Some(batch)
-                if batch.len() < batch_rows && (batch.len() + 1) * longest <= MAX_BATCH_TOKENS =>
-            {
+            Some(batch) if batch.len() < batch_rows && (batch.len() + 1) * longest <= MAX_BATCH_TOKENS => {
                 batch.push(position);
             }
             _ => {
@@ -132,10 +119,7 @@ fn within(name: &'static str, value: u32, low: u32, high: u32) -> Result<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    Err(Error::Parameter {
-        name,
-        reason: format!("{value} is not between {low} and {high}"),
-    })
+    Err(Error::Parameter { name, reason: format!("{value} is not between {low} and {high}") })
 }
 
 #[cfg(test)]
@@ -146,11 +130,7 @@ mod tests {
     use super::*;
 
     fn params(max_tokens: u32, batch_rows: u32) -> Result<()> {
-        Params {
-            max_tokens,
-            batch_rows,
-        }
-        .check()
+        Params { max_tokens, batch_rows }.check()
     }
 
     #[test]
@@ -162,43 +142,16 @@ mod tests {
 
     #[test]
     fn params_out_of_bounds_are_named() {
-        assert!(matches!(
-            params(7, 32),
-            Err(Error::Parameter {
-                name: "max_tokens",
-                ..
-            })
-        ));
-        assert!(matches!(
-            params(257, 32),
-            Err(Error::Parameter {
-                name: "max_tokens",
-                ..
-            })
-        ));
-        assert!(matches!(
-            params(256, 0),
-            Err(Error::Parameter {
-                name: "batch_rows",
-                ..
-            })
-        ));
-        assert!(matches!(
-            params(256, MAX_BATCH_ROWS + 1),
-            Err(Error::Parameter {
-                name: "batch_rows",
-                ..
-            })
-        ));
+        assert!(matches!(params(7, 32), Err(Error::Parameter { name: "max_tokens", .. })));
+        assert!(matches!(params(257, 32), Err(Error::Parameter { name: "max_tokens", .. })));
+        assert!(matches!(params(256, 0), Err(Error::Parameter { name: "batch_rows", .. })));
+        assert!(matches!(params(256, MAX_BATCH_ROWS + 1), Err(Error::Parameter { name: "batch_rows", .. })));
     }
 
     #[test]
     fn params_with_an_unknown_field_are_refused() {
         assert!(serde_json::from_str::<Params>(r#"{"max_tokens":64,"script":"x"}"#).is_err());
-        assert_eq!(
-            serde_json::from_str::<Params>("{}").unwrap(),
-            Params::default()
-        );
+        assert_eq!(serde_json::from_str::<Params>("{}").unwrap(), Params::default());
     }
 
     proptest! {

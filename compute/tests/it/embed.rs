@@ -14,23 +14,15 @@ const BATCH_DIFFERENCE: f32 = 1e-5;
 
 fn worst(output: &Output, cases: &[Case]) -> f32 {
     assert_eq!(output.rows.len(), cases.len());
-    let differences = cases
-        .iter()
-        .enumerate()
-        .map(|(row, case)| difference(&output.values(row).unwrap(), &case.vector));
+    let differences =
+        cases.iter().enumerate().map(|(row, case)| difference(&output.values(row).unwrap(), &case.vector));
     differences.fold(0.0, f32::max)
 }
 
 #[test]
 fn cpu_vectors_equal_the_reference() {
     let (model, device, cases) = (real(), Device::open(Choice::Cpu).unwrap(), reference());
-    let output = run(
-        &model,
-        &device,
-        4,
-        &rows(cases.iter().map(|case| case.text.as_str())),
-    )
-    .unwrap();
+    let output = run(&model, &device, 4, &rows(cases.iter().map(|case| case.text.as_str()))).unwrap();
     let worst = worst(&output, &cases);
     println!("largest difference on {}: {worst:e}", device.name());
     assert!(worst <= CPU_DIFFERENCE, "{worst}");
@@ -38,17 +30,10 @@ fn cpu_vectors_equal_the_reference() {
 
 #[test]
 fn gpu_vectors_equal_the_reference() {
-    let device =
-        Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+    let device = Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
     assert_eq!(device.kind(), Kind::Gpu);
     let (model, cases) = (real(), reference());
-    let output = run(
-        &model,
-        &device,
-        4,
-        &rows(cases.iter().map(|case| case.text.as_str())),
-    )
-    .unwrap();
+    let output = run(&model, &device, 4, &rows(cases.iter().map(|case| case.text.as_str()))).unwrap();
     let worst = worst(&output, &cases);
     println!("largest difference on {}: {worst:e}", device.name());
     assert!(worst <= GPU_DIFFERENCE, "{worst}");
@@ -57,19 +42,11 @@ fn gpu_vectors_equal_the_reference() {
 #[test]
 fn rows_in_a_padded_batch_have_the_vectors_they_have_alone() {
     let (model, device) = (real(), Device::open(Choice::Cpu).unwrap());
-    let rows = rows([
-        "yes",
-        "",
-        "a letter of some length about the weather in the south",
-        "no, not yet",
-    ]);
+    let rows = rows(["yes", "", "a letter of some length about the weather in the south", "no, not yet"]);
     let together = run(&model, &device, 4, &rows).unwrap();
     for (position, row) in rows.iter().enumerate() {
         let alone = run(&model, &device, 1, std::slice::from_ref(row)).unwrap();
-        let apart = difference(
-            &together.values(position).unwrap(),
-            &alone.values(0).unwrap(),
-        );
+        let apart = difference(&together.values(position).unwrap(), &alone.values(0).unwrap());
         assert!(apart <= BATCH_DIFFERENCE, "row {position}: {apart}");
     }
 }
@@ -77,35 +54,16 @@ fn rows_in_a_padded_batch_have_the_vectors_they_have_alone() {
 #[test]
 fn vectors_are_in_the_rows_order_and_of_length_one() {
     let (_folder, model, device) = Tiny::new().ready();
-    let texts = [
-        "a b c d e",
-        "",
-        "b",
-        "a a",
-        "e d c",
-        "b",
-        "zzz",
-        "a b c d e a b c d e a b c d e a b c d e",
-    ];
+    let texts = ["a b c d e", "", "b", "a a", "e d c", "b", "zzz", "a b c d e a b c d e a b c d e a b c d e"];
     let forward = run(&model, &device, 3, &rows(texts)).unwrap();
     let backward = run(&model, &device, 3, &rows(texts.into_iter().rev())).unwrap();
     for position in 0..texts.len() {
         let vector = forward.values(position).unwrap();
         let length: f64 = vector.iter().map(|value| f64::from(*value).powi(2)).sum();
-        assert!(
-            (length - 1.0).abs() < 1e-5,
-            "row {position} has length {length}"
-        );
-        assert!(
-            difference(
-                &vector,
-                &backward.values(texts.len() - 1 - position).unwrap()
-            ) <= BATCH_DIFFERENCE
-        );
+        assert!((length - 1.0).abs() < 1e-5, "row {position} has length {length}");
+        assert!(difference(&vector, &backward.values(texts.len() - 1 - position).unwrap()) <= BATCH_DIFFERENCE);
     }
-    assert!(
-        difference(&forward.values(2).unwrap(), &forward.values(5).unwrap()) <= BATCH_DIFFERENCE
-    );
+    assert!(difference(&forward.values(2).unwrap(), &forward.values(5).unwrap()) <= BATCH_DIFFERENCE);
     assert!(difference(&forward.values(0).unwrap(), &forward.values(4).unwrap()) > 1e-3);
 }
 
@@ -113,19 +71,13 @@ fn vectors_are_in_the_rows_order_and_of_length_one() {
 fn same_rows_again_give_the_same_bytes() {
     let (_folder, model, device) = Tiny::new().ready();
     let rows = rows(["a", "b c", "d e a"]);
-    assert_eq!(
-        run(&model, &device, 2, &rows).unwrap(),
-        run(&model, &device, 2, &rows).unwrap()
-    );
+    assert_eq!(run(&model, &device, 2, &rows).unwrap(), run(&model, &device, 2, &rows).unwrap());
 }
 
 #[test]
 fn tokens_past_the_limit_do_not_count() {
     let (_folder, model, device) = Tiny::new().ready();
-    let params = embed::Params {
-        max_tokens: 8,
-        batch_rows: 4,
-    };
+    let params = embed::Params { max_tokens: 8, batch_rows: 4 };
     let rows = rows(["a b c d e a", "a b c d e a b c d", "a b c d e b"]);
     let output = embed::run(&model, &device, &params, &rows, &mut |_, _| Continue::Yes).unwrap();
     assert_eq!(output.rows[0], output.rows[1]);
@@ -135,69 +87,37 @@ fn tokens_past_the_limit_do_not_count() {
 #[test]
 fn progress_counts_every_row_once() {
     let (_folder, model, device) = Tiny::new().ready();
-    let params = embed::Params {
-        batch_rows: 2,
-        ..embed::Params::default()
-    };
+    let params = embed::Params { batch_rows: 2, ..embed::Params::default() };
     let mut heard = Vec::new();
     let mut progress = |done, total| {
         heard.push((done, total));
         Continue::Yes
     };
-    embed::run(
-        &model,
-        &device,
-        &params,
-        &rows(["a", "b", "c", "d", "e"]),
-        &mut progress,
-    )
-    .unwrap();
+    embed::run(&model, &device, &params, &rows(["a", "b", "c", "d", "e"]), &mut progress).unwrap();
     assert_eq!(heard, [(2, 5), (4, 5), (5, 5)]);
 }
 
 #[test]
 fn run_that_is_stopped_returns_nothing() {
     let (_folder, model, device) = Tiny::new().ready();
-    let params = embed::Params {
-        batch_rows: 1,
-        ..embed::Params::default()
-    };
-    let stopped = embed::run(
-        &model,
-        &device,
-        &params,
-        &rows(["a", "b", "c"]),
-        &mut |done, _| {
-            if done == 2 {
-                Continue::No
-            } else {
-                Continue::Yes
-            }
-        },
-    );
+    let params = embed::Params { batch_rows: 1, ..embed::Params::default() };
+    let stopped = embed::run(&model, &device, &params, &rows(["a", "b", "c"]), &mut |done, _| {
+        if done == 2 { Continue::No } else { Continue::Yes }
+    });
     assert!(matches!(stopped, Err(Error::Stopped { done: 2, total: 3 })));
 }
 
 #[test]
 fn run_without_rows_is_refused() {
     let (_folder, model, device) = Tiny::new().ready();
-    assert!(matches!(
-        run(&model, &device, 1, &[]),
-        Err(Error::Rows { .. })
-    ));
+    assert!(matches!(run(&model, &device, 1, &[]), Err(Error::Rows { .. })));
 }
 
 #[test]
 fn run_with_parameters_out_of_bounds_is_refused() {
     let (_folder, model, device) = Tiny::new().ready();
     let refused = run(&model, &device, 0, &rows(["a"]));
-    assert!(matches!(
-        refused,
-        Err(Error::Parameter {
-            name: "batch_rows",
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(Error::Parameter { name: "batch_rows", .. })));
 }
 
 #[test]
@@ -216,19 +136,13 @@ fn values_that_are_not_numbers_fail_the_run_and_name_the_row() {
 #[test]
 fn model_moves_between_devices() {
     let (_folder, model, cpu) = Tiny::new().ready();
-    let gpu =
-        Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+    let gpu = Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
     let rows = rows(["a b", "c"]);
     let first = run(&model, &cpu, 2, &rows).unwrap();
     let other = run(&model, &gpu, 2, &rows).unwrap();
     let again = run(&model, &cpu, 2, &rows).unwrap();
     assert_eq!(first, again);
     for position in 0..rows.len() {
-        assert!(
-            difference(
-                &first.values(position).unwrap(),
-                &other.values(position).unwrap()
-            ) <= GPU_DIFFERENCE
-        );
+        assert!(difference(&first.values(position).unwrap(), &other.values(position).unwrap()) <= GPU_DIFFERENCE);
     }
 }

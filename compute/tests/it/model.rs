@@ -34,10 +34,7 @@ fn tokenizer_error(tiny: &Tiny) -> String {
 #[test]
 fn real_model_is_known_by_its_digest() {
     let model = real();
-    assert_eq!(
-        (model.name(), model.is_known(), model.dimension()),
-        ("all-MiniLM-L6-v2", true, 384)
-    );
+    assert_eq!((model.name(), model.is_known(), model.dimension()), ("all-MiniLM-L6-v2", true, 384));
 }
 
 #[test]
@@ -47,10 +44,7 @@ fn real_model_without_its_config_is_the_same_model() {
         std::os::unix::fs::symlink(real_folder().join(file), folder.path().join(file)).unwrap();
     }
     let model = Model::open(folder.path()).unwrap();
-    assert_eq!(
-        (model.digest(), model.architecture()),
-        (real().digest(), real().architecture())
-    );
+    assert_eq!((model.digest(), model.architecture()), (real().digest(), real().architecture()));
 }
 
 #[test]
@@ -59,10 +53,7 @@ fn unknown_model_takes_the_folders_name() {
     let folder = parent.path().join("my-encoder");
     fs::rename(Tiny::new().write().keep(), &folder).unwrap();
     let model = Model::open(&folder).unwrap();
-    assert_eq!(
-        (model.name(), model.is_known(), model.dimension()),
-        ("my-encoder", false, 8)
-    );
+    assert_eq!((model.name(), model.is_known(), model.dimension()), ("my-encoder", false, 8));
 }
 
 #[test]
@@ -83,11 +74,7 @@ fn digest_covers_weights_tokenizer_and_architecture() {
 #[test]
 fn tensor_names_may_begin_with_bert() {
     let mut tiny = Tiny::new();
-    tiny.tensors = tiny
-        .tensors
-        .into_iter()
-        .map(|(name, tensor)| (format!("bert.{name}"), tensor))
-        .collect();
+    tiny.tensors = tiny.tensors.into_iter().map(|(name, tensor)| (format!("bert.{name}"), tensor)).collect();
     tiny.open().unwrap();
 }
 
@@ -106,19 +93,13 @@ fn tensor_of_a_wrong_shape_is_named() {
     tiny.add(QUERY, &[8, 7]);
     let (tensor, reason) = weights_error(&tiny);
     assert_eq!(tensor, QUERY);
-    assert!(
-        reason.contains("[8, 7]") && reason.contains("[8, 8]"),
-        "{reason}"
-    );
+    assert!(reason.contains("[8, 7]") && reason.contains("[8, 8]"), "{reason}");
 }
 
 #[test]
 fn tensor_of_another_type_is_named() {
     let mut tiny = Tiny::new();
-    tiny.tensors.insert(
-        QUERY.to_owned(),
-        (safetensors::Dtype::F16, vec![8, 8], vec![0; 128]),
-    );
+    tiny.tensors.insert(QUERY.to_owned(), (safetensors::Dtype::F16, vec![8, 8], vec![0; 128]));
     let (tensor, reason) = weights_error(&tiny);
     assert!(tensor == QUERY && reason.contains("F16"), "{reason}");
 }
@@ -173,11 +154,7 @@ fn weights_of_another_format_are_named_by_content() {
         (&b"GGUF\x03\x00\x00\x00"[..], "GGUF"),
         (&b"\x08\x08\x12\x07pytorch"[..], "ONNX"),
     ] {
-        fs::write(
-            folder.path().join("model.safetensors"),
-            [start, &[0; 64]].concat(),
-        )
-        .unwrap();
+        fs::write(folder.path().join("model.safetensors"), [start, &[0; 64]].concat()).unwrap();
         let message = file_error(folder.path());
         assert!(message.contains(format), "{message}");
     }
@@ -185,19 +162,13 @@ fn weights_of_another_format_are_named_by_content() {
 
 #[test]
 fn folder_with_only_other_formats_is_refused_by_name() {
-    for (name, format) in [
-        ("pytorch_model.bin", "pickle"),
-        ("model.gguf", "GGUF"),
-        ("model.onnx", "ONNX"),
-        ("m.pt", "pickle"),
-    ] {
+    for (name, format) in
+        [("pytorch_model.bin", "pickle"), ("model.gguf", "GGUF"), ("model.onnx", "ONNX"), ("m.pt", "pickle")]
+    {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(name), b"x").unwrap();
         let message = file_error(folder.path());
-        assert!(
-            message.contains(name) && message.contains(format),
-            "{message}"
-        );
+        assert!(message.contains(name) && message.contains(format), "{message}");
         assert!(file_error(&folder.path().join(name)).contains(format));
     }
 }
@@ -236,10 +207,7 @@ fn tokenizer_cut_short_is_refused() {
     let whole = fs::read(&path).unwrap();
     for length in [0, 1, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
-        assert!(matches!(
-            Model::open(folder.path()),
-            Err(Error::Tokenizer { .. })
-        ));
+        assert!(matches!(Model::open(folder.path()), Err(Error::Tokenizer { .. })));
     }
 }
 
@@ -248,10 +216,7 @@ fn tokenizer_with_words_the_model_lacks_is_refused() {
     let mut tiny = Tiny::new();
     tiny.tokenizer["model"]["vocab"]["f"] = 12.into();
     let reason = tokenizer_error(&tiny);
-    assert!(
-        reason.contains("token 12") && reason.contains("12 word embeddings"),
-        "{reason}"
-    );
+    assert!(reason.contains("token 12") && reason.contains("12 word embeddings"), "{reason}");
 }
 
 #[test]
@@ -263,28 +228,18 @@ fn tokenizer_that_gives_nothing_for_an_empty_text_is_refused() {
 
 #[test]
 fn config_of_another_kind_of_model_is_refused() {
-    for (field, value) in [
-        ("model_type", "gpt2"),
-        ("hidden_act", "relu"),
-        ("position_embedding_type", "relative_key"),
-    ] {
+    for (field, value) in [("model_type", "gpt2"), ("hidden_act", "relu"), ("position_embedding_type", "relative_key")]
+    {
         let mut tiny = Tiny::new();
         tiny.config.as_mut().unwrap()[field] = value.into();
         let message = file_error(tiny.write().path());
-        assert!(
-            message.contains("config.json") && message.contains(value),
-            "{message}"
-        );
+        assert!(message.contains("config.json") && message.contains(value), "{message}");
     }
 }
 
 #[test]
 fn config_out_of_bounds_is_refused() {
-    for (field, value) in [
-        ("num_attention_heads", 3),
-        ("num_attention_heads", 0),
-        ("num_hidden_layers", 1_000_000),
-    ] {
+    for (field, value) in [("num_attention_heads", 3), ("num_attention_heads", 0), ("num_hidden_layers", 1_000_000)] {
         let mut tiny = Tiny::new();
         tiny.config.as_mut().unwrap()[field] = value.into();
         assert!(file_error(tiny.write().path()).contains("config.json"));
@@ -298,10 +253,7 @@ fn folder_without_a_config_needs_a_size_that_is_known() {
     assert!(file_error(unknown.write().path()).contains("config.json"));
     let (stated, mut inferred) = (Tiny::sized(128), Tiny::sized(128));
     inferred.config = None;
-    assert_eq!(
-        stated.open().unwrap().digest(),
-        inferred.open().unwrap().digest()
-    );
+    assert_eq!(stated.open().unwrap().digest(), inferred.open().unwrap().digest());
 }
 
 proptest! {

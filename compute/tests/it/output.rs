@@ -6,15 +6,8 @@ use proptest::prelude::*;
 use safetensors::tensor::TensorView;
 
 fn small() -> Output {
-    let rows = vec![
-        row_bytes(&[1.0, -2.5, 0.0]),
-        row_bytes(&[0.25, f32::MIN_POSITIVE, 3.0]),
-    ];
-    Output {
-        rows,
-        dimension: 3,
-        dtype: Dtype::F32,
-    }
+    let rows = vec![row_bytes(&[1.0, -2.5, 0.0]), row_bytes(&[0.25, f32::MIN_POSITIVE, 3.0])];
+    Output { rows, dimension: 3, dtype: Dtype::F32 }
 }
 
 fn refused(file: &[u8]) -> String {
@@ -35,12 +28,7 @@ fn file_has_one_fixed_layout() {
     let header = r#"{"__metadata__":{"format":"pt"},"embeddings":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
     let padded = header.len().next_multiple_of(8);
     assert_eq!(file[..8], (padded as u64).to_le_bytes());
-    assert_eq!(
-        std::str::from_utf8(&file[8..8 + padded])
-            .unwrap()
-            .trim_end(),
-        header
-    );
+    assert_eq!(std::str::from_utf8(&file[8..8 + padded]).unwrap().trim_end(), header);
     assert_eq!(file[8 + padded..], small().rows.concat());
 }
 
@@ -98,17 +86,11 @@ fn value_that_is_not_finite_is_refused_both_ways() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut output = small();
         output.rows[1] = row_bytes(&[0.0, value, 0.0]);
-        assert!(matches!(
-            to_safetensors(&output),
-            Err(Error::NotFinite { row: 1 })
-        ));
+        assert!(matches!(to_safetensors(&output), Err(Error::NotFinite { row: 1 })));
         let mut file = to_safetensors(&small()).unwrap();
         let end = file.len();
         file[end - 8..end - 4].copy_from_slice(&value.to_le_bytes());
-        assert!(matches!(
-            from_safetensors(&file),
-            Err(Error::NotFinite { row: 1 })
-        ));
+        assert!(matches!(from_safetensors(&file), Err(Error::NotFinite { row: 1 })));
     }
 }
 
@@ -117,16 +99,9 @@ fn output_of_a_wrong_size_is_refused() {
     let mut output = small();
     output.rows[1].pop();
     assert!(matches!(to_safetensors(&output), Err(Error::Output { .. })));
-    let empty = Output {
-        rows: Vec::new(),
-        ..small()
-    };
+    let empty = Output { rows: Vec::new(), ..small() };
     assert!(matches!(to_safetensors(&empty), Err(Error::Rows { .. })));
-    let flat = Output {
-        rows: vec![Vec::new()],
-        dimension: 0,
-        dtype: Dtype::F32,
-    };
+    let flat = Output { rows: vec![Vec::new()], dimension: 0, dtype: Dtype::F32 };
     assert!(matches!(to_safetensors(&flat), Err(Error::Output { .. })));
 }
 

@@ -28,26 +28,14 @@ pub fn reference() -> Vec<Case> {
 
 /// The folder of all-MiniLM-L6-v2; fails where it has not been fetched.
 pub fn real_folder() -> PathBuf {
-    let data = || {
-        std::env::var_os("XDG_DATA_HOME")
-            .filter(|folder| !folder.is_empty())
-            .map(PathBuf::from)
-    };
+    let data = || std::env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
     let folder = std::env::var_os("USUFRUCT_MODEL")
         .map(PathBuf::from)
-        .or_else(|| {
-            data()
-                .or_else(home)
-                .map(|folder| folder.join("usufruct/models/all-MiniLM-L6-v2"))
-        });
+        .or_else(|| data().or_else(home).map(|folder| folder.join("usufruct/models/all-MiniLM-L6-v2")));
     let folder = folder.expect("neither USUFRUCT_MODEL nor HOME is set");
     let there = folder.join("model.safetensors").is_file();
-    assert!(
-        there,
-        "the embedding model is not in {}: run tools/fetch-model",
-        folder.display()
-    );
+    assert!(there, "the embedding model is not in {}: run tools/fetch-model", folder.display());
     folder
 }
 
@@ -61,20 +49,14 @@ pub fn rows<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Row> {
 
 /// Embeds with `batch_rows` rows in a batch.
 pub fn embed(model: &Model, device: &Device, batch_rows: u32, rows: &[Row]) -> Result<Output> {
-    let params = embed::Params {
-        batch_rows,
-        ..embed::Params::default()
-    };
+    let params = embed::Params { batch_rows, ..embed::Params::default() };
     embed::run(model, device, &params, rows, &mut |_, _| Continue::Yes)
 }
 
 /// The largest absolute difference of two vectors.
 pub fn difference(left: &[f32], right: &[f32]) -> f32 {
     assert_eq!(left.len(), right.len());
-    left.iter()
-        .zip(right)
-        .map(|(left, right)| (left - right).abs())
-        .fold(0.0, f32::max)
+    left.iter().zip(right).map(|(left, right)| (left - right).abs()).fold(0.0, f32::max)
 }
 
 /// The files of a one-layer encoder with 8 values, 2 heads and 12 words, to be broken in one place.
@@ -84,9 +66,7 @@ pub struct Tiny {
     pub config: Option<serde_json::Value>,
 }
 
-const WORDS: [&str; 12] = [
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "d", "e", "##a", "##b", ".",
-];
+const WORDS: [&str; 12] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "d", "e", "##a", "##b", "."];
 
 impl Tiny {
     pub fn new() -> Self {
@@ -95,20 +75,13 @@ impl Tiny {
 
     /// The same with `hidden` values instead of 8.
     pub fn sized(hidden: usize) -> Self {
-        let mut tiny = Self {
-            tensors: BTreeMap::new(),
-            tokenizer: tokenizer(),
-            config: Some(config(hidden)),
-        };
+        let mut tiny = Self { tensors: BTreeMap::new(), tokenizer: tokenizer(), config: Some(config(hidden)) };
         tiny.add("embeddings.word_embeddings.weight", &[WORDS.len(), hidden]);
         tiny.add("embeddings.position_embeddings.weight", &[16, hidden]);
         tiny.add("embeddings.token_type_embeddings.weight", &[2, hidden]);
         tiny.pair("embeddings.LayerNorm", &[hidden]);
         for part in ["self.query", "self.key", "self.value", "output.dense"] {
-            tiny.pair(
-                &format!("encoder.layer.0.attention.{part}"),
-                &[hidden, hidden],
-            );
+            tiny.pair(&format!("encoder.layer.0.attention.{part}"), &[hidden, hidden]);
         }
         tiny.pair("encoder.layer.0.attention.output.LayerNorm", &[hidden]);
         tiny.pair("encoder.layer.0.intermediate.dense", &[16, hidden]);
@@ -125,30 +98,19 @@ impl Tiny {
     /// Adds a tensor of small varied values.
     pub fn add(&mut self, name: &str, shape: &[usize]) {
         let count: usize = shape.iter().product();
-        let seed = name
-            .bytes()
-            .fold(7usize, |seed, byte| seed * 31 % 9973 + byte as usize);
-        let values: Vec<f32> = (0..count)
-            .map(|n| ((seed + n * 37) % 101) as f32 / 101.0 - 0.4)
-            .collect();
+        let seed = name.bytes().fold(7usize, |seed, byte| seed * 31 % 9973 + byte as usize);
+        let values: Vec<f32> = (0..count).map(|n| ((seed + n * 37) % 101) as f32 / 101.0 - 0.4).collect();
         self.set(name, shape, &values);
     }
 
     pub fn set(&mut self, name: &str, shape: &[usize], values: &[f32]) {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        self.tensors
-            .insert(name.to_owned(), (Dtype::F32, shape.to_vec(), bytes));
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensors.insert(name.to_owned(), (Dtype::F32, shape.to_vec(), bytes));
     }
 
     pub fn weights(&self) -> Vec<u8> {
         let views = self.tensors.iter().map(|(name, (dtype, shape, bytes))| {
-            (
-                name.clone(),
-                TensorView::new(*dtype, shape.clone(), bytes).unwrap(),
-            )
+            (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
         });
         safetensors::serialize(views, None).unwrap()
     }
@@ -157,11 +119,7 @@ impl Tiny {
     pub fn write(&self) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("model.safetensors"), self.weights()).unwrap();
-        fs::write(
-            folder.path().join("tokenizer.json"),
-            self.tokenizer.to_string(),
-        )
-        .unwrap();
+        fs::write(folder.path().join("tokenizer.json"), self.tokenizer.to_string()).unwrap();
         if let Some(config) = &self.config {
             fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
         }
@@ -190,13 +148,9 @@ fn config(hidden: usize) -> serde_json::Value {
 }
 
 fn tokenizer() -> serde_json::Value {
-    let vocabulary: serde_json::Map<String, serde_json::Value> = WORDS
-        .iter()
-        .enumerate()
-        .map(|(id, word)| ((*word).to_owned(), id.into()))
-        .collect();
-    let token =
-        |text: &str, id: u32| serde_json::json!({ "id": text, "ids": [id], "tokens": [text] });
+    let vocabulary: serde_json::Map<String, serde_json::Value> =
+        WORDS.iter().enumerate().map(|(id, word)| ((*word).to_owned(), id.into())).collect();
+    let token = |text: &str, id: u32| serde_json::json!({ "id": text, "ids": [id], "tokens": [text] });
     serde_json::json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
         "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
