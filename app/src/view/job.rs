@@ -1,0 +1,199 @@
+//! Jobs, their outputs, rewards and the trail.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use super::{Check, bytes, table};
+
+/// One job, from either side.
+#[derive(Serialize)]
+pub struct Job {
+    /// Its id.
+    pub job_id: String,
+    /// `requested`, `approved`, `committed`, `drawn`, `accepted`, `settled` or `refunded`.
+    pub state: String,
+    /// `embed`, …
+    pub template: String,
+    /// The license it uses.
+    pub license_id: String,
+    /// The dataset.
+    pub dataset_id: String,
+    /// How many records it uses: all of the dataset version.
+    pub records: u64,
+    /// Bytes of the sealed output, once there is one.
+    pub output_bytes: Option<u64>,
+    /// How long proving took.
+    pub proof_ms: Option<u64>,
+    /// Who asked for it.
+    pub licensee: String,
+    /// What it pays.
+    pub price: String,
+    /// Where it ran.
+    pub device: Option<String>,
+    /// With which model.
+    pub model: Option<String>,
+    /// Deadlines, RFC 3339.
+    pub run_by: String,
+    /// Until when the consumer may reject.
+    pub accept_by: Option<String>,
+    /// Until when it can be settled.
+    pub settle_by: String,
+    /// What to do next, and who.
+    pub next: String,
+    /// The last transaction that this command made.
+    pub tx: Option<String>,
+    /// Gas of that transaction.
+    pub gas: Option<u64>,
+    /// What leaves the machine, or becomes public, in plain words.
+    pub leaves: Vec<String>,
+}
+
+impl Display for Job {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "job {}", self.job_id)?;
+        writeln!(
+            f,
+            "  {}: {} over {} records for {}, pays {}",
+            self.state, self.template, self.records, self.licensee, self.price
+        )?;
+        if let Some(device) = &self.device {
+            writeln!(f, "  device {device}, model {}", self.model.as_deref().unwrap_or("unknown"))?;
+        }
+        if let Some(size) = self.output_bytes {
+            writeln!(f, "  output {}", bytes(size))?;
+        }
+        self.leaves.iter().try_for_each(|what| writeln!(f, "  - {what}"))?;
+        writeln!(f, "  next: {}", self.next)
+    }
+}
+
+/// `job inbox`
+#[derive(Serialize)]
+pub struct Jobs {
+    /// The jobs, newest first.
+    pub jobs: Vec<Job>,
+}
+
+impl Display for Jobs {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.jobs.is_empty() {
+            writeln!(f, "no jobs")?;
+        }
+        self.jobs.iter().try_for_each(|job| write!(f, "{job}"))
+    }
+}
+
+/// `job fetch`
+#[derive(Serialize)]
+pub struct Fetched {
+    /// The job.
+    pub job_id: String,
+    /// Its state.
+    pub state: String,
+    /// The files that were written.
+    pub files: Vec<String>,
+    /// What was recomputed.
+    pub checks: Vec<Check>,
+}
+
+impl Display for Fetched {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.checks.iter().try_for_each(|check| write!(f, "{check}"))?;
+        self.files.iter().try_for_each(|file| writeln!(f, "{file}"))
+    }
+}
+
+/// What one dataset earned.
+#[derive(Serialize)]
+pub struct DatasetReward {
+    /// The dataset's name, where this vault knows it.
+    pub name: String,
+    /// Its id.
+    pub dataset_id: String,
+    /// What it earned in all.
+    pub amount: String,
+    /// By how many settled jobs.
+    pub jobs: u64,
+    /// Who paid.
+    pub from: Vec<String>,
+}
+
+/// `reward list`, `reward claim`
+#[derive(Serialize)]
+pub struct Rewards {
+    /// What can be withdrawn now.
+    pub claimable: String,
+    /// What was withdrawn: by this command for `claim`, in all for `list`.
+    pub claimed: String,
+    /// By dataset.
+    pub by_dataset: Vec<DatasetReward>,
+    /// The withdrawal, where this command made one.
+    pub tx: Option<String>,
+}
+
+impl Display for Rewards {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "claimable {}\nclaimed   {}", self.claimable, self.claimed)?;
+        let rows = self
+            .by_dataset
+            .iter()
+            .map(|d| vec![d.name.clone(), d.amount.clone(), d.jobs.to_string(), d.from.join(", ")]);
+        table(f, &["dataset", "earned", "jobs", "from"], rows)
+    }
+}
+
+/// A thing on the trail.
+#[derive(Serialize)]
+pub struct TrailNode {
+    /// Unique on this trail.
+    pub id: String,
+    /// `dataset`, `offer`, `license`, `job`, `output`, `receipt`, `reward`, …
+    pub kind: String,
+    /// A short text for it.
+    pub label: String,
+}
+
+/// What connects two things, and what backs it.
+#[derive(Serialize)]
+pub struct TrailEdge {
+    /// From this node
+    pub from: String,
+    /// to this one.
+    pub to: String,
+    /// What happened.
+    pub kind: String,
+    /// The transaction or receipt that says so.
+    pub backed_by: String,
+    /// How far it can be relied on: `recorded`, `signed`, or what is wrong.
+    pub standing: String,
+    /// Whether nothing is wrong with it.
+    pub verified: bool,
+}
+
+/// `trail`
+#[derive(Serialize)]
+pub struct Trail {
+    /// What there is.
+    pub nodes: Vec<TrailNode>,
+    /// What happened.
+    pub edges: Vec<TrailEdge>,
+}
+
+impl Display for Trail {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let label = |id: &str| {
+            self.nodes.iter().find(|n| n.id == id).map_or(id.to_owned(), |n| format!("{} {}", n.kind, n.label))
+        };
+        let rows = self.edges.iter().map(|e| {
+            vec![
+                label(&e.from),
+                e.kind.clone(),
+                label(&e.to),
+                e.backed_by.clone(),
+                if e.verified { e.standing.clone() } else { e.standing.to_uppercase() },
+            ]
+        });
+        table(f, &["from", "what", "to", "backed by", "standing"], rows)
+    }
+}

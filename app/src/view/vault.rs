@@ -1,0 +1,215 @@
+//! The vault and what came into it.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use super::{bytes, table};
+
+/// `init`
+#[derive(Serialize)]
+pub struct Init {
+    /// The vault's id, hex.
+    pub vault_id: String,
+    /// The wallet's address.
+    pub wallet: String,
+    /// 24 words, shown once.
+    pub recovery_phrase: String,
+}
+
+impl Display for Init {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Vault  {}\nWallet {}\n", self.vault_id, self.wallet)?;
+        writeln!(f, "Recovery phrase. Write it down now; it is not shown again:\n")?;
+        for (row, words) in self.recovery_phrase.split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
+            let row: Vec<_> =
+                words.iter().enumerate().map(|(i, w)| format!("{:>2} {w:<10}", row * 6 + i + 1)).collect();
+            writeln!(f, "  {}", row.join(" ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// A file, or a part of one, that was not imported.
+#[derive(Serialize, Clone)]
+pub struct ImportError {
+    /// The file, and the place in it where there is one.
+    pub file: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// `import`
+#[derive(Serialize, Default)]
+pub struct Import {
+    /// Files that went in or were there already.
+    pub objects: u64,
+    /// New records.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes that the vault did not have yet, as stored (compressed).
+    pub new_bytes: u64,
+    /// Records and files that the vault had already.
+    pub duplicates: u64,
+    /// Files kept whole that no connector reads: not licensable yet.
+    pub not_licensable: Vec<String>,
+    /// What did not go in.
+    pub errors: Vec<ImportError>,
+}
+
+impl Display for Import {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} files, {} new records, {} duplicates", self.objects, self.records, self.duplicates)?;
+        writeln!(f, "{} read, {} added to the vault", bytes(self.bytes), bytes(self.new_bytes))?;
+        for file in &self.not_licensable {
+            writeln!(f, "kept, not licensable yet: {file}")?;
+        }
+        for error in &self.errors {
+            writeln!(f, "not imported: {}: {}", error.file, error.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// One source.
+#[derive(Serialize, specta::Type)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// The kinds of its records.
+    pub kinds: Vec<String>,
+    /// How many records it has.
+    pub records: u64,
+    /// How many files it came from.
+    pub files: u64,
+    /// When it was last added to, RFC 3339.
+    pub imported_at: String,
+}
+
+/// `source list`
+#[derive(Serialize, specta::Type)]
+pub struct Sources {
+    /// All of them, by name.
+    pub sources: Vec<Source>,
+}
+
+impl Display for Sources {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rows = self.sources.iter().map(|s| {
+            vec![s.name.clone(), s.kinds.join(", "), s.records.to_string(), s.files.to_string(), s.imported_at.clone()]
+        });
+        table(f, &["source", "kinds", "records", "files", "imported"], rows)
+    }
+}
+
+/// One record, shortened.
+#[derive(Serialize)]
+pub struct Record {
+    /// Its id, hex.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its source.
+    pub source: String,
+    /// Its own time, RFC 3339, where it has one.
+    pub time: Option<String>,
+    /// The beginning of its text.
+    pub preview: String,
+}
+
+/// `record list`, `record search`
+#[derive(Serialize)]
+pub struct Records {
+    /// How many there are in all.
+    pub total: u64,
+    /// The first of them.
+    pub records: Vec<Record>,
+}
+
+impl Display for Records {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rows = self.records.iter().map(|r| {
+            vec![r.id[..12].to_owned(), r.kind.clone(), r.time.clone().unwrap_or_default(), r.preview.clone()]
+        });
+        table(f, &["record", "kind", "time", "text"], rows)?;
+        if self.total > self.records.len() as u64 {
+            writeln!(f, "{} of {}", self.records.len(), self.total)?;
+        }
+        Ok(())
+    }
+}
+
+/// `record delete`
+#[derive(Serialize)]
+pub struct Deleted {
+    /// The one record.
+    pub records: Vec<Record>,
+    /// Whether it was deleted; not with `--dry-run`.
+    pub deleted: bool,
+}
+
+impl Display for Deleted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let what = if self.deleted { "deleted" } else { "would be deleted:" };
+        self.records.iter().try_for_each(|record| writeln!(f, "{what} {} {}", record.id, record.preview))
+    }
+}
+
+/// `vault status`
+#[derive(Serialize, Clone, specta::Type)]
+pub struct VaultStatus {
+    /// The vault's id, hex.
+    pub vault_id: String,
+    /// Where it is.
+    pub home: String,
+    /// How many objects it holds.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The bytes on disk.
+    pub stored_bytes: u64,
+    /// Pack files.
+    pub packs: u64,
+    /// Sources, records and datasets.
+    pub sources: u64,
+    /// Records that are not deleted.
+    pub records: u64,
+    /// Datasets, published or not.
+    pub datasets: u64,
+    /// The wallet's address.
+    pub wallet: String,
+}
+
+impl Display for VaultStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "vault   {}\nhome    {}\nwallet  {}", self.vault_id, self.home, self.wallet)?;
+        writeln!(f, "holds   {} records from {} sources, {} datasets", self.records, self.sources, self.datasets)?;
+        writeln!(
+            f,
+            "objects {} ({}), {} on disk in {} packs",
+            self.objects,
+            bytes(self.bytes),
+            bytes(self.stored_bytes),
+            self.packs
+        )
+    }
+}
+
+/// `vault check`, `vault repair`
+#[derive(Serialize)]
+pub struct VaultChecked {
+    /// Whether nothing is wrong.
+    pub sound: bool,
+    /// What was looked at.
+    pub objects: u64,
+    /// What is wrong, by object or pack.
+    pub problems: Vec<String>,
+}
+
+impl Display for VaultChecked {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.problems.iter().try_for_each(|problem| writeln!(f, "{problem}"))?;
+        writeln!(f, "{} objects, {} problems", self.objects, self.problems.len())
+    }
+}
