@@ -68,6 +68,28 @@ impl Catalog {
         Ok(())
     }
 
+    /// The database in a folder, if there is one that opens. Nothing is made or set aside.
+    pub(crate) fn open_existing(dir: &Path, keys: Arc<Keys>) -> Option<Catalog> {
+        let db = dir.join("db").exists().then(|| open_db(dir).ok()).flatten()?;
+        Some(Catalog { db: Some(db), dir: dir.to_path_buf(), keys })
+    }
+
+    /// Puts the folder that was set aside back in its place: what was made instead was refused.
+    pub(crate) fn put_back(mut self) -> Result<()> {
+        self.db = None;
+        let aside = self.dir.with_extension("damaged");
+        if !aside.exists() {
+            return Ok(());
+        }
+        disk::remove_dir(&self.dir)?;
+        std::fs::rename(&aside, &self.dir).map_err(Error::io("put back", &self.dir))
+    }
+
+    /// Deletes the folder that was set aside: what was made instead holds everything.
+    pub(crate) fn forget_aside(&self) -> Result<()> {
+        disk::remove_dir(&self.dir.with_extension("damaged"))
+    }
+
     /// Deletes the folder and starts an empty catalog.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.db = None;

@@ -160,9 +160,11 @@ pub(crate) struct HeadFile {
 }
 
 impl HeadFile {
-    /// Makes the file with the first commit's mark in both slots.
+    /// Makes the file with the first commit's mark in both slots. A later mark with an even counter fills the first
+    /// alone; the next commit fills the other.
     pub(crate) fn create(path: &Path, keys: &Keys, first: Mark, epoch: u32) -> Result<HeadFile> {
         let head = HeadFile { file: disk::create(path)?, path: path.to_path_buf() };
+        disk::write_at(&head.file, path, &[0; 2 * SLOT], 0)?;
         head.put(keys, &Mark { counter: 0, ..first }, epoch)?;
         head.write(keys, &first, epoch)?;
         Ok(head)

@@ -32,9 +32,11 @@ mod object;
 mod open;
 mod pack;
 mod read;
+mod repair;
 mod replay;
 mod seal;
 mod standing;
+mod survey;
 mod vault;
 
 pub use check::{CheckDepth, Problem, Report};

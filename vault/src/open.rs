@@ -68,6 +68,9 @@ impl Paths {
     pub(crate) fn catalog(&self) -> PathBuf {
         self.0.join("catalog")
     }
+    pub(crate) fn damaged_packs(&self) -> PathBuf {
+        self.0.join("packs.damaged")
+    }
     fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }
@@ -99,6 +102,12 @@ pub(crate) fn lock(paths: &Paths) -> Result<File> {
 }
 
 pub(crate) fn open(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Vault> {
+    let (paths, lock, header, keys) = enter(dir, unlock)?;
+    open_unlocked(paths, lock, header, keys, options)
+}
+
+/// Takes the lock and finds the keys.
+pub(crate) fn enter(dir: &Path, unlock: &Unlock) -> Result<(Paths, File, Header, Arc<Keys>)> {
     let paths = Paths(dir.to_path_buf());
     if !paths.header().exists() {
         return Err(Error::NotFound(format!("no vault in {}", dir.display())));
@@ -107,7 +116,7 @@ pub(crate) fn open(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Vau
     let header = Header::read(&paths.header())?;
     let master = header.unlock(unlock, &paths.header())?;
     let keys = Arc::new(Keys::new(header.vault, master));
-    open_unlocked(paths, lock, header, keys, options)
+    Ok((paths, lock, header, keys))
 }
 
 /// Everything about opening that comes after the keys are known.
@@ -301,6 +310,9 @@ fn bring_up(
             Err(error) => tracing::warn!(%error, "index and catalog are made anew from the packs"),
         }
         catalog = Catalog::open(&paths.catalog(), keys.clone())?;
+    }
+    // Kept until the packs have been found to hold everything: it may be all that knows the names of what was lost.
+    if catalog.mark().is_some() {
         catalog.reset()?;
     } else {
         catalog.clear()?;
@@ -311,7 +323,13 @@ fn bring_up(
     for gap in &gaps {
         tracing::warn!(%gap, "damage found while making index and catalog anew");
     }
-    accept_rebuilt(&standing.live, &commit.live, &gaps, damage)?;
+    if let Err(error) = accept_rebuilt(&standing.live, &commit.live, &gaps, damage) {
+        standing.catalog.put_back()?;
+        return Err(error);
+    }
+    if standing.live.sum == commit.live.sum {
+        standing.catalog.forget_aside()?;
+    }
     Ok((index, standing))
 }
 

@@ -21,6 +21,7 @@ use crate::open::{self, OnDamage, Options, Paths};
 use crate::pack::{STORED_MAX, Type};
 use crate::replay::{accept_rebuilt, rebuild};
 use crate::standing::Standing;
+use crate::survey::Survey;
 
 /// The index goes to disk at a commit once this many entries are in memory only.
 const INDEX_FLUSH: usize = 1024;
@@ -348,7 +349,29 @@ impl Vault {
         crate::check::check(self, depth)
     }
 
-    /// Makes index and catalog anew from the packs alone. Returns the places that could not be read.
+    /// Opens a vault that is damaged, and one that does not open any more. Everything that can be read becomes its
+    /// newest state in a new commit; an object whose newest version is lost stands in an older one where there is one.
+    /// Damaged packs are kept in `packs.damaged`. Returns what was wrong and each lost object by kind and name; for a
+    /// sound vault nothing, and nothing is changed. `options.damage` is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Rollback`] for an older copy than was seen here, unless `options.rollback` accepts it. The errors of
+    /// [`Vault::open`] that come before the packs are read; [`Error::Io`].
+    pub fn repair(dir: &Path, unlock: &Unlock, options: &Options) -> Result<(Vault, Vec<Problem>)> {
+        crate::repair::repair(dir, unlock, options)
+    }
+
+    /// [`Vault::check`], reading all data, of a vault that may not open. One that does not is only read: the report
+    /// says what [`Vault::repair`] would find.
+    ///
+    /// # Errors
+    /// The errors of [`Vault::open`] that come before the packs are read; [`Error::Io`].
+    pub fn examine(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Report> {
+        crate::repair::examine(dir, unlock, options)
+    }
+
+    /// Makes index and catalog anew from the packs alone, if those can be read whole. Otherwise nothing is changed:
+    /// [`Vault::repair`] is for that. Returns the places that could not be read.
     ///
     /// # Errors
     /// [`Error::Limit`] with uncommitted changes, [`Error::Damaged`] if objects were lost, [`Error::Io`].
@@ -358,6 +381,11 @@ impl Vault {
         }
         self.log.close_files();
         let counted = open::read_commit(&self.log, &self.last)?.live;
+        let survey = Survey::of(&self.paths, &self.keys, &self.log)?;
+        accept_rebuilt(&survey.live(&self.keys, &[], counted.sequence), &counted, &[], OnDamage::Refuse)?;
+        if !survey.problems.is_empty() {
+            return Ok(survey.problems);
+        }
         let index = Index::empty(&self.paths.index(), self.keys.clone())?;
         self.standing.catalog.clear()?;
         let (index, gaps) = rebuild(&self.keys, &self.log, index, &mut self.standing, self.last)?;
