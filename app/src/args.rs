@@ -415,7 +415,7 @@ pub enum VaultCommand {
         #[arg(long)]
         read_data: bool,
     },
-    /// Rebuild index and catalog from the packs
+    /// Make a damaged vault one that opens again: keep what can be read, name what was lost
     Repair,
     /// Change the passphrase; the new one comes from the terminal or USUFRUCT_NEW_PASSPHRASE
     Passwd,

@@ -48,14 +48,20 @@ impl Context {
         self.global.home.clone().map_or_else(home::default_dir, Ok)
     }
 
-    fn home(&self) -> Result<Home> {
+    /// The vault's folder, and its passphrase where there is a vault to open.
+    fn locked(&self) -> Result<(PathBuf, Zeroizing<String>)> {
         let dir = self.dir()?;
         if !home::exists(&dir) {
-            return Home::open(&dir, "");
+            return Ok((dir, Zeroizing::default()));
         }
         // Not before: at a prompt, Ctrl-C simply ends the program.
         let secret = passphrase::read(self.global.passphrase_fd)?;
         progress::watch_interrupt();
+        Ok((dir, secret))
+    }
+
+    fn home(&self) -> Result<Home> {
+        let (dir, secret) = self.locked()?;
         Home::open(&dir, &secret)
     }
 
@@ -259,8 +265,14 @@ fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
 fn vault_verb(context: &Context, verb: VaultCommand) -> Result<Outcome> {
     match verb {
         VaultCommand::Status => Outcome::of(&status::vault(&context.home()?)?),
-        VaultCommand::Check { read_data } => checked(status::check(&context.home()?, read_data)?),
-        VaultCommand::Repair => checked(status::repair(&mut context.home()?)?),
+        VaultCommand::Check { read_data } => {
+            let (dir, secret) = context.locked()?;
+            checked(status::check(&dir, &secret, read_data)?)
+        }
+        VaultCommand::Repair => {
+            let (dir, secret) = context.locked()?;
+            Outcome::of(&status::repair(&dir, &secret)?)
+        }
         VaultCommand::Recover => {
             let dir = context.dir()?;
             let phrase = passphrase::read_phrase()?;

@@ -179,6 +179,9 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
     contributor.run(&["init"])?;
     let imported = contributor.run(&["import", &data.to_string_lossy(), "--source", "demo"])?;
     eprintln!("             {} new records", imported["records"]);
+    for error in imported["errors"].as_array().into_iter().flatten() {
+        eprintln!("             not imported: {}: {}", error["file"], error["reason"]);
+    }
     let dataset = contributor.run(&["dataset", "create", "demo", "--source", "demo"])?;
     let published = contributor.run(&["dataset", "publish", "demo"])?;
     let offer =

@@ -265,12 +265,12 @@ pub fn exists(dir: &Path) -> bool {
     folder(dir).join("header").exists()
 }
 
-fn folder(dir: &Path) -> PathBuf {
+pub(crate) fn folder(dir: &Path) -> PathBuf {
     dir.join("vault")
 }
 
 /// The highest head seen is remembered outside the vault's own folder, so that a vault put back to an older copy is noticed.
-fn options(dir: &Path) -> Options {
+pub(crate) fn options(dir: &Path) -> Options {
     Options { state: Some(dir.join("state")), ..Options::default() }
 }
 

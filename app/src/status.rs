@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use provenance::wallet::{Language, Phrase};
-use vault::{CheckDepth, KdfCost, Secret};
+use vault::{CheckDepth, KdfCost, Secret, Unlock, Vault};
 
-use crate::error::Result;
-use crate::home::{Home, Kind};
+use crate::error::{Code, Error, Result};
+use crate::home::{self, Home, Kind};
 use crate::library;
 use crate::{passphrase, view};
 
@@ -54,24 +54,36 @@ pub fn vault(home: &Home) -> Result<view::VaultStatus> {
     })
 }
 
-/// Looks for damage.
+/// Looks for damage; also in a vault that no longer opens.
 ///
 /// # Errors
-/// When the vault cannot be read at all; damage is in the answer.
-pub fn check(home: &Home, read_data: bool) -> Result<view::VaultChecked> {
-    let depth = if read_data { CheckDepth::ReadData } else { CheckDepth::Structure };
-    let report = home.vault.check(depth)?;
-    let problems: Vec<String> = report.problems.iter().map(named).collect();
-    Ok(view::VaultChecked { sound: problems.is_empty(), objects: report.objects, problems })
+/// `Locked` for a wrong passphrase; damage is in the answer.
+pub fn check(dir: &Path, secret: &str, read_data: bool) -> Result<view::VaultChecked> {
+    let report = match Home::open(dir, secret) {
+        Ok(home) if read_data => home.vault.check(CheckDepth::ReadData)?,
+        Ok(home) => home.vault.check(CheckDepth::Structure)?,
+        Err(error) if !matches!(error.code, Code::Integrity | Code::Failure) => return Err(error),
+        Err(_) => Vault::examine(&home::folder(dir), &Unlock::Passphrase(Secret::from(secret)), &home::options(dir))?,
+    };
+    Ok(checked(report.objects, &report.problems))
 }
 
-/// Rebuilds index and catalog from the packs, then looks for damage.
+/// Makes a damaged vault one that opens again: what can be read is kept, what was lost is named. Changes nothing in a sound one.
 ///
 /// # Errors
-/// When the vault cannot be read or written.
-pub fn repair(home: &mut Home) -> Result<view::VaultChecked> {
-    home.vault.rebuild()?;
-    check(home, true)
+/// `Locked` for a wrong passphrase; `NotFound` without a vault.
+pub fn repair(dir: &Path, secret: &str) -> Result<view::VaultChecked> {
+    if !home::exists(dir) {
+        return Err(Error::not_found(format!("there is no vault in {}", dir.display())));
+    }
+    let unlock = Unlock::Passphrase(Secret::from(secret));
+    let (vault, found) = Vault::repair(&home::folder(dir), &unlock, &home::options(dir))?;
+    Ok(checked(vault.status()?.objects, &found))
+}
+
+fn checked(objects: u64, problems: &[vault::Problem]) -> view::VaultChecked {
+    let problems: Vec<String> = problems.iter().map(named).collect();
+    view::VaultChecked { sound: problems.is_empty(), objects, problems }
 }
 
 /// Changes the passphrase.

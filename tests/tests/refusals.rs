@@ -330,3 +330,33 @@ fn recovery_phrase_opens_a_copy_and_restores_the_wallet() {
     let restored: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(text(&restored, "wallet"), wallet);
 }
+
+#[test]
+fn damaged_vault_is_repaired_and_the_rest_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    for source in ["one", "two"] {
+        let files = folder.path().join(source);
+        notes(&files, source, 200);
+        person.run(&["import", &files.to_string_lossy(), "--source", source]);
+    }
+    let packs = person.home.join("vault/packs");
+    let pack = fs::read_dir(&packs)
+        .expect("packs")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .max_by_key(|path| fs::metadata(path).map(|m| m.len()).unwrap_or(0));
+    let pack = pack.expect("a pack");
+    let mut bytes = fs::read(&pack).expect("a pack");
+    bytes[30_000] ^= 1;
+    fs::write(&pack, bytes).expect("written");
+
+    let (code, found) = person.try_run(&["vault", "check", "--read-data"]);
+    assert_eq!((code, &found["sound"]), (6, &false.into()), "{found:#}");
+    let repaired = person.run(&["vault", "repair"]);
+    assert!(repaired["problems"].as_array().is_some_and(|problems| !problems.is_empty()), "{repaired:#}");
+    // It opens, is sound, and takes more.
+    assert_eq!(person.run(&["vault", "check", "--read-data"])["sound"], true);
+    assert_eq!(person.run(&["vault", "repair"])["problems"].as_array().map(Vec::len), Some(0));
+    person.run(&["vault", "status"]);
+}
