@@ -48,7 +48,7 @@ pub struct Import {
     pub records: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// Bytes that the vault did not have yet, as stored (compressed).
+    /// Bytes among them that the vault did not have yet.
     pub new_bytes: u64,
     /// Records and files that the vault had already.
     pub duplicates: u64,
