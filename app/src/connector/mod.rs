@@ -17,8 +17,6 @@ mod time;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
-use serde::Serialize;
-
 use crate::record::{Record, RecordError};
 
 pub use sniff::{HEAD_BYTES, sniff};
@@ -31,8 +29,7 @@ pub const MAX_OTHERS: usize = 1_000;
 const MAX_REPORT_CHARS: usize = 300;
 
 /// What a file turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// A ChatGPT export: the zip, or a conversations file out of it.
     Chatgpt,
@@ -55,7 +52,7 @@ pub enum Format {
 }
 
 /// Something that could not be read, while the rest went in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file, with the archive entry after a slash.
     pub file: String,
@@ -73,7 +70,7 @@ impl fmt::Display for Problem {
 }
 
 /// What reading one file came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// What the file was.
     pub format: Format,
