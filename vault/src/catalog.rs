@@ -1,10 +1,10 @@
 //! The catalog: which objects stand, in sled, names hashed and values sealed. Disposable.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::catalog_db::Db;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::head::{Live, Mark, Sum};
@@ -17,9 +17,6 @@ const MARK: &[u8] = &[0];
 const VALUE: u8 = 1;
 const LINK: u8 = 2;
 const VALUE_FLOOR: usize = 128;
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-const LOCK_TRIES: u32 = 100;
-const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// An object that stands, and where its record is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +30,7 @@ pub(crate) type Changes = BTreeMap<CatalogName, Option<Located>>;
 
 pub(crate) struct Catalog {
     /// `None` only while the folder is being replaced.
-    db: Option<sled::Db>,
+    db: Option<Db>,
     dir: PathBuf,
     keys: Arc<Keys>,
 }
@@ -42,7 +39,7 @@ impl Catalog {
     /// Opens or makes the database. A damaged one is set aside and an empty one takes its place.
     pub(crate) fn open(dir: &Path, keys: Arc<Keys>) -> Result<Catalog> {
         let mut catalog = Catalog { db: None, dir: dir.to_path_buf(), keys };
-        match open_db(dir) {
+        match Db::open(dir) {
             Ok(db) => catalog.db = Some(db),
             Err(error @ Error::Busy { .. }) => return Err(error),
             Err(error) => {
@@ -59,18 +56,15 @@ impl Catalog {
         self.db = None;
         let aside = self.dir.with_extension("damaged");
         disk::remove_dir(&aside)?;
-        match std::fs::rename(&self.dir, &aside) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("set aside", &self.dir)(e)),
-            _ => {}
-        }
-        self.db = Some(open_db(&self.dir)?);
+        disk::unless_absent(disk::rename(&self.dir, &aside)).map_err(Error::io("set aside", &self.dir))?;
+        self.db = Some(Db::open(&self.dir)?);
         self.restrict();
         Ok(())
     }
 
     /// The database in a folder, if there is one that opens. Nothing is made or set aside.
     pub(crate) fn open_existing(dir: &Path, keys: Arc<Keys>) -> Option<Catalog> {
-        let db = dir.join("db").exists().then(|| open_db(dir).ok()).flatten()?;
+        let db = disk::exists(&dir.join("db")).then(|| Db::open(dir).ok()).flatten()?;
         Some(Catalog { db: Some(db), dir: dir.to_path_buf(), keys })
     }
 
@@ -78,11 +72,11 @@ impl Catalog {
     pub(crate) fn put_back(mut self) -> Result<()> {
         self.db = None;
         let aside = self.dir.with_extension("damaged");
-        if !aside.exists() {
+        if !disk::exists(&aside) {
             return Ok(());
         }
         disk::remove_dir(&self.dir)?;
-        std::fs::rename(&aside, &self.dir).map_err(Error::io("put back", &self.dir))
+        disk::rename(&aside, &self.dir).map_err(Error::io("put back", &self.dir))
     }
 
     /// Deletes the folder that was set aside: what was made instead holds everything.
@@ -94,7 +88,7 @@ impl Catalog {
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.db = None;
         disk::remove_dir(&self.dir)?;
-        self.db = Some(open_db(&self.dir)?);
+        self.db = Some(Db::open(&self.dir)?);
         self.restrict();
         Ok(())
     }
@@ -105,15 +99,8 @@ impl Catalog {
         }
     }
 
-    fn db(&self) -> Result<&sled::Db> {
+    fn db(&self) -> Result<&Db> {
         self.db.as_ref().ok_or_else(|| Error::damaged("catalog: it is not open"))
-    }
-
-    fn fault(&self, error: sled::Error) -> Error {
-        match error {
-            sled::Error::Io(source) => Error::io("use the catalog in", &self.dir)(source),
-            other => Error::damaged(format!("catalog: {other}")),
-        }
     }
 
     /// The commit it reflects and the figures it had then. `None` makes it worthless.
@@ -131,7 +118,7 @@ impl Catalog {
     /// Makes the next opening rebuild it.
     pub(crate) fn invalidate(&self) {
         if let Some(db) = &self.db {
-            let _ = db.remove(MARK);
+            let _ = db.apply(vec![(MARK.to_vec(), None)]);
             let _ = db.flush();
         }
     }
@@ -139,7 +126,7 @@ impl Catalog {
     /// What stands under a name.
     pub(crate) fn get(&self, name: &CatalogName) -> Result<Option<Located>> {
         let key = value_key(name);
-        match self.db()?.get(&key).map_err(|e| self.fault(e))? {
+        match self.db()?.get(&key)? {
             Some(sealed) => self.open_value(&key, &sealed).map(Some),
             None => Ok(None),
         }
@@ -147,8 +134,8 @@ impl Catalog {
 
     /// The object with an id, if it stands.
     pub(crate) fn by_id(&self, id: &ObjectId) -> Result<Option<(CatalogName, Located)>> {
-        let Some(link) = self.db()?.get(link_key(id)).map_err(|e| self.fault(e))? else { return Ok(None) };
-        let name = CatalogName::try_from(link.as_ref()).map_err(|_| Error::damaged("catalog: a link is cut short"))?;
+        let Some(link) = self.db()?.get(&link_key(id))? else { return Ok(None) };
+        let name = CatalogName::try_from(link).map_err(|_| Error::damaged("catalog: a link is cut short"))?;
         match self.get(&name)? {
             Some(found) if found.entry.id == *id => Ok(Some((name, found))),
             _ => Err(Error::damaged("catalog: a link leads to another object")),
@@ -168,8 +155,8 @@ impl Catalog {
     /// Visits everything whose catalog name starts with `prefix`.
     pub(crate) fn each(&self, prefix: &[u8], visit: &mut dyn FnMut(CatalogName, Located) -> Result<()>) -> Result<()> {
         let start = [&[VALUE], prefix].concat();
-        for item in self.db()?.scan_prefix(&start) {
-            let (key, sealed) = item.map_err(|e| self.fault(e))?;
+        for item in self.db()?.scan(&start) {
+            let (key, sealed) = item?;
             let located = self.open_value(&key, &sealed)?;
             let name = CatalogName::try_from(&key[1..]).map_err(|_| Error::damaged("catalog: a key is cut short"))?;
             visit(name, located)?;
@@ -186,15 +173,15 @@ impl Catalog {
             live.bytes += located.entry.bytes;
             live.sequence = live.sequence.max(located.entry.sequence);
             live.sum.add(Sum::of_object(&self.keys, &name, &located.entry.id, located.entry.sequence));
-            let link = db.get(link_key(&located.entry.id)).map_err(|e| self.fault(e))?;
-            match link.is_some_and(|link| link.as_ref() == name) {
+            let link = db.get(&link_key(&located.entry.id))?;
+            match link.is_some_and(|link| link == name) {
                 true => Ok(()),
                 false => Err(Error::damaged("catalog: an object has no link")),
             }
         })?;
-        let links = db.scan_prefix([LINK]).count() as u64;
-        let all = db.len() as u64;
-        let mark = u64::from(db.contains_key(MARK).map_err(|e| self.fault(e))?);
+        let links = db.scan(&[LINK]).count() as u64;
+        let all = db.len();
+        let mark = u64::from(db.get(MARK)?.is_some());
         match links == live.objects && all == links + live.objects + mark {
             true => Ok(live),
             false => Err(Error::damaged("catalog: it holds keys that belong to no object")),
@@ -203,31 +190,32 @@ impl Catalog {
 
     /// Applies changes, all or none, and with them the mark they lead to if that is reached.
     pub(crate) fn apply(&self, changes: &Changes, reached: Option<(&Mark, &Live)>) -> Result<()> {
-        let mut batch = sled::Batch::default();
+        let mut batch = Vec::new();
         // Removals of links first: an id may move from one name's change to another's insertion, never the other way.
         for (name, now) in changes {
             if let Some(before) = self.get(name)? {
-                batch.remove(link_key(&before.entry.id).as_slice());
+                batch.push((link_key(&before.entry.id), None));
             }
             if now.is_none() {
-                batch.remove(value_key(name).as_slice());
+                batch.push((value_key(name), None));
             }
         }
         for (name, now) in changes {
             let Some(located) = now else { continue };
             let key = value_key(name);
-            batch.insert(key.as_slice(), self.seal_value(&key, located)?);
-            batch.insert(link_key(&located.entry.id).as_slice(), name.as_slice());
+            let sealed = self.seal_value(&key, located)?;
+            batch.push((key, Some(sealed)));
+            batch.push((link_key(&located.entry.id), Some(name.to_vec())));
         }
         if let Some((mark, live)) = reached {
-            batch.insert(MARK, self.seal_mark(mark, live)?);
+            batch.push((MARK.to_vec(), Some(self.seal_mark(mark, live)?)));
         }
-        self.db()?.apply_batch(batch).map_err(|e| self.fault(e))
+        self.db()?.apply(batch)
     }
 
     /// Hands everything to the operating system; a crash of this process then loses nothing.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.db()?.flush().map_err(|e| self.fault(e))?;
+        self.db()?.flush()?;
         self.restrict();
         Ok(())
     }
@@ -279,32 +267,6 @@ fn link_key(id: &ObjectId) -> Vec<u8> {
     [&[LINK], id.0.as_slice()].concat()
 }
 
-/// Opens sled. A handle of this process that was just dropped may hold its lock a moment longer.
-fn open_db(dir: &Path) -> Result<sled::Db> {
-    disk::make_dir(dir)?;
-    for _ in 0..LOCK_TRIES {
-        match try_open_db(dir) {
-            Err(Error::Busy { .. }) => std::thread::sleep(LOCK_PAUSE),
-            other => return other,
-        }
-    }
-    try_open_db(dir)
-}
-
-/// Opens sled. It panics on some damage; that counts as damage too.
-fn try_open_db(dir: &Path) -> Result<sled::Db> {
-    let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(db),
-        // sled reports a held lock as `Other`, with the reason in the text only.
-        Ok(Err(sled::Error::Io(e))) if e.to_string().contains("could not acquire lock") => {
-            Err(Error::Busy { pid: None })
-        }
-        Ok(Err(error)) => Err(Error::damaged(format!("catalog: {error}"))),
-        Err(_) => Err(Error::damaged("catalog: the database cannot be read")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,12 +292,12 @@ mod tests {
         let mut vault = vault(&dir);
         let catalog = &vault.standing.catalog;
         let old: Vec<_> =
-            catalog.db().unwrap().iter().map(|i| i.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+            catalog.db().unwrap().0.iter().map(|i| i.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
         vault.put("note", "a", &mut &b"new"[..]).unwrap();
         vault.commit().unwrap();
         let before = vault.list("note").unwrap();
         let catalog = &vault.standing.catalog;
-        tamper(catalog.db().unwrap(), catalog, &old);
+        tamper(&catalog.db().unwrap().0, catalog, &old);
         drop(vault);
         let vault = reopen(&dir);
         assert_eq!(vault.list("note").unwrap(), before);

@@ -22,7 +22,7 @@ pub(crate) fn create(
     options: &Options,
 ) -> Result<Vault> {
     let dir = resolve(dir)?;
-    if dir.read_dir().is_ok_and(|mut items| items.next().is_some()) {
+    if disk::list(&dir).is_ok_and(|items| !items.is_empty()) {
         return Err(Error::Exists(dir));
     }
     let (header, master) = Header::create(passphrase, recovery_entropy, cost)?;
@@ -34,17 +34,13 @@ pub(crate) fn create(
     }
     made?;
     let paths = Paths(dir);
-    let lock = open::lock(&paths)?;
+    let lock = disk::lock(&paths.lock())?;
     open::open_unlocked(paths, lock, header, keys, options)
 }
 
 /// The folder by a path that ends in its name, so that another name can be put beside it.
 fn resolve(dir: &Path) -> Result<PathBuf> {
-    let resolved = match dir.exists() {
-        true => dir.canonicalize(),
-        false => std::path::absolute(dir),
-    };
-    let resolved = resolved.map_err(Error::io("find", dir))?;
+    let resolved = disk::resolve(dir)?;
     match resolved.file_name() {
         Some(_) => Ok(resolved),
         None => Err(Error::Limit(format!("{} cannot become a vault: name a folder", dir.display()))),
@@ -71,7 +67,7 @@ fn make(paths: &Paths, header: &Header, keys: &Arc<Keys>) -> Result<()> {
 
 /// Gives a finished vault its name. An empty folder of that name is replaced; any other is left alone.
 fn move_into_place(temporary: &Path, dir: &Path) -> Result<()> {
-    if let Err(error) = std::fs::rename(temporary, dir) {
+    if let Err(error) = disk::rename(temporary, dir) {
         return match error.kind() {
             std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => {
                 Err(Error::Exists(dir.to_path_buf()))

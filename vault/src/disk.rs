@@ -1,72 +1,96 @@
 //! Files and folders as the vault wants them: owner only, replaced atomically, synced when said so.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::system::{self, Expect};
+
+pub(crate) use crate::system::{File, Map};
 
 /// Makes a folder with mode 0700, and its parents.
 pub(crate) fn make_dir(path: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create the folder", path))
+    system::make_dir(path).map_err(Error::io("create the folder", path))
 }
 
 /// Makes a new file with mode 0600, open for reading and writing. Fails if it exists.
 pub(crate) fn create(path: &Path) -> Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(Error::io("create", path))
+    File::open(path, Expect::New).map_err(Error::io("create", path))
 }
 
 /// Opens a file for reading and writing, making it with mode 0600 where there is none.
 pub(crate) fn open_or_create(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(Error::io("open", path))
+    File::open(path, Expect::Any).map_err(Error::io("open", path))
 }
 
 /// Opens an existing file for reading and writing.
 pub(crate) fn open(path: &Path) -> Result<File> {
-    OpenOptions::new().read(true).write(true).open(path).map_err(Error::io("open", path))
+    File::open(path, Expect::Old).map_err(Error::io("open", path))
 }
 
 /// Reads a file of at most `limit` bytes. A longer one is refused as damaged.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let length = fs::metadata(path).map_err(Error::io("read", path))?.len();
+    let length = length(path)?;
     if length > limit {
         return Err(Error::damaged(format!("{} is longer than it can be ({length} bytes)", path.display())));
     }
-    fs::read(path).map_err(Error::io("read", path))
+    system::read(path, limit).map_err(Error::io("read", path))
+}
+
+/// Length of a file in bytes.
+pub(crate) fn length(path: &Path) -> Result<u64> {
+    system::length(path).map_err(Error::io("read", path))
+}
+
+/// Length in bytes of a file that is open.
+pub(crate) fn length_of(file: &File, path: &Path) -> Result<u64> {
+    file.length().map_err(Error::io("read", path))
+}
+
+/// Is there a file or folder of that name?
+pub(crate) fn exists(path: &Path) -> bool {
+    system::exists(path)
+}
+
+/// Paths of what is in a folder, in any order.
+pub(crate) fn list(path: &Path) -> Result<Vec<PathBuf>> {
+    system::list(path).map_err(Error::io("list", path))
 }
 
 /// Fills `buffer` from `offset`. A file that ends before is an [`Error::Io`] of kind `UnexpectedEof`.
 pub(crate) fn read_at(file: &File, path: &Path, buffer: &mut [u8], offset: u64) -> Result<()> {
-    file.read_exact_at(buffer, offset).map_err(Error::io("read", path))
+    file.read_at(buffer, offset).map_err(Error::io("read", path))
 }
 
 /// Writes all of `bytes` at `offset`.
 pub(crate) fn write_at(file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<()> {
-    file.write_all_at(bytes, offset).map_err(Error::io("write", path))
+    file.write_at(bytes, offset).map_err(Error::io("write", path))
+}
+
+/// Shortens a file.
+pub(crate) fn shorten(file: &File, path: &Path, length: u64) -> Result<()> {
+    file.set_length(length).map_err(Error::io("shorten", path))
+}
+
+/// Maps a file into memory, for files that are never changed or shortened afterwards.
+pub(crate) fn map(file: &File, path: &Path) -> Result<Map> {
+    file.map().map_err(Error::io("map", path))
 }
 
 /// Makes a file's bytes durable. A failure is final: it must never be tried again on the same file.
 pub(crate) fn sync(file: &File, path: &Path) -> Result<()> {
-    file.sync_data().map_err(Error::io("sync", path))
+    file.sync().map_err(Error::io("sync", path))
 }
 
 /// Makes created, renamed and deleted names in a folder durable.
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    let dir = File::open(path).map_err(Error::io("open", path))?;
-    dir.sync_all().map_err(Error::io("sync", path))
+    system::sync_dir(path).map_err(Error::io("sync", path))
 }
 
 /// Replaces a file whole: temporary file, sync, rename, sync of the folder. After a crash it is the old or the new one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let file = write_new(path, bytes)?;
-    file.sync_all().map_err(Error::io("sync", path))?;
+    sync(&file, path)?;
     rename_new(path)?;
     match path.parent() {
         Some(parent) => sync_dir(parent),
@@ -89,37 +113,87 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<File> {
 }
 
 fn rename_new(path: &Path) -> Result<()> {
-    fs::rename(path.with_extension("new"), path).map_err(Error::io("replace", path))
+    rename(&path.with_extension("new"), path).map_err(Error::io("replace", path))
+}
+
+/// Gives a file or folder another name in the same folder. The error is the system's own: its kind matters to callers.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    system::rename(from, to)
+}
+
+/// A second name for a file's bytes, so that they stay when the first is deleted. Its folder is not synced.
+pub(crate) fn keep_as(from: &Path, to: &Path) -> Result<()> {
+    remove(to)?;
+    system::link(from, to).map_err(Error::io("set aside", from))
 }
 
 /// Deletes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", path)(e)),
-        _ => Ok(()),
-    }
+    unless_absent(system::remove(path)).map_err(Error::io("delete", path))
 }
 
 /// Deletes a folder and all in it; one that is not there is no error.
 pub(crate) fn remove_dir(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", path)(e)),
-        _ => Ok(()),
+    unless_absent(system::remove_dir(path)).map_err(Error::io("delete", path))
+}
+
+/// What is not there need not be taken away.
+pub(crate) fn unless_absent(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
 /// Gives a folder mode 0700 and all files below it mode 0600.
 pub(crate) fn restrict(path: &Path) -> Result<()> {
-    let set = |p: &Path, mode| {
-        fs::set_permissions(p, fs::Permissions::from_mode(mode)).map_err(Error::io("set the mode of", p))
-    };
-    set(path, 0o700)?;
-    for item in fs::read_dir(path).map_err(Error::io("list", path))? {
-        let item = item.map_err(Error::io("list", path))?.path();
-        match item.is_dir() {
-            true => restrict(&item)?,
-            false => set(&item, 0o600)?,
-        }
+    system::restrict(path).map_err(Error::io("set the mode of", path))
+}
+
+/// The path without links and relative parts, whether or not something is there.
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
+    system::resolve(path).map_err(Error::io("find", path))
+}
+
+/// Takes the lock of a file for as long as it is kept, and writes this process's id into it. [`Error::Busy`] with the
+/// holder's id if it is taken.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let file = open_or_create(path)?;
+    if !file.lock().map_err(Error::io("lock", path))? {
+        let text = system::read(path, 20).unwrap_or_default();
+        return Err(Error::Busy { pid: String::from_utf8_lossy(&text).trim().parse().ok() });
     }
-    Ok(())
+    // The id is a courtesy to others: a full disk must not keep the vault from opening.
+    let id = std::process::id().to_string();
+    if let Err(error) = file.set_length(0).and_then(|()| file.write_at(id.as_bytes(), 0)) {
+        tracing::warn!(%error, "the lock file does not name this process");
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    /// The lines of this crate's sources outside their tests that name something.
+    fn lines_naming(words: &[&str]) -> Vec<String> {
+        let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        for item in std::fs::read_dir(sources).unwrap() {
+            let path = item.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.ends_with(".rs") && name != "system.rs" {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                let lines = code.lines().filter(|line| words.iter().any(|word| line.contains(word)));
+                found.extend(lines.map(|line| format!("{name}: {}", line.trim())));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn files_are_reached_through_this_module_only() {
+        let words = ["std::fs", "fs::", "OpenOptions", ".exists()", ".read_dir()", ".is_dir()", ".canonicalize()"];
+        let found = lines_naming(&words);
+        assert!(found.is_empty(), "these go around the disk layer: {found:#?}");
+    }
 }

@@ -1,9 +1,8 @@
 //! The head: commits that end a batch, the small file that says which is the newest, and the mark kept elsewhere.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
+use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::object::{CatalogName, ObjectId};
@@ -181,7 +180,7 @@ impl HeadFile {
 
     /// Reads both slots. An error unless at least one verifies.
     pub(crate) fn read(&self, keys: &Keys) -> Result<Heads> {
-        let length = self.file.metadata().map_err(Error::io("read", &self.path))?.len();
+        let length = disk::length_of(&self.file, &self.path)?;
         if length != 2 * SLOT as u64 {
             return Err(Error::damaged(format!("head: its length is {length}, not {}", 2 * SLOT)));
         }

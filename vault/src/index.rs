@@ -1,14 +1,11 @@
 //! The chunk index: sorted runs of fixed-width entries, memory-mapped, merged as they grow. Disposable.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::Mmap;
-
 use crate::chunk::ChunkId;
-use crate::disk;
+use crate::disk::{self, Map};
 use crate::error::{Error, Result};
 use crate::head::Mark;
 use crate::key::Keys;
@@ -30,7 +27,7 @@ type NamedRun = ([u8; 16], u64);
 struct Run {
     id: [u8; 16],
     count: u64,
-    map: Mmap,
+    map: Map,
 }
 
 impl Run {
@@ -42,8 +39,8 @@ impl Run {
     fn open(dir: &Path, keys: &Keys, id: [u8; 16], count: u64) -> Result<Run> {
         let path = Run::path(dir, &id);
         let file = disk::open(&path)?;
-        let length = file.metadata().map_err(Error::io("read", &path))?.len();
-        let run = Run { id, count, map: map(&file, &path)? };
+        let length = disk::length_of(&file, &path)?;
+        let run = Run { id, count, map: disk::map(&file, &path)? };
         let whole = length == (run.pages() + 1) * PAGE as u64 && run.map.len() as u64 == length;
         match whole && same(&run.map[..PAGE], &first_page(keys, &id, count)) {
             true => Ok(run),
@@ -138,14 +135,6 @@ impl Run {
         disk::sync(&file, &path)?;
         Run::open(dir, keys, id, count)
     }
-}
-
-/// Maps a file into memory.
-#[allow(unsafe_code)]
-fn map(file: &File, path: &Path) -> Result<Mmap> {
-    // SAFETY: runs are written once under a random name, never changed or shortened by this program, in a folder that
-    // only the owner can write to and that the vault's lock keeps to one process; bytes read are authenticated.
-    unsafe { Mmap::map(file) }.map_err(Error::io("map", path))
 }
 
 fn page_context(id: &[u8; 16], number: u64, count: usize) -> [u8; 26] {
@@ -342,8 +331,7 @@ impl Index {
     }
 
     fn delete_unnamed(&self) -> Result<()> {
-        for item in std::fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
-            let path = item.map_err(Error::io("list", &self.dir))?.path();
+        for path in disk::list(&self.dir)? {
             let named = self.runs.iter().any(|run| Run::path(&self.dir, &run.id) == path);
             if !named && path != self.dir.join("set") {
                 disk::remove(&path)?;

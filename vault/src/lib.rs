@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod catalog;
+mod catalog_db;
 mod check;
 mod chunk;
 mod create;
@@ -37,6 +38,7 @@ mod replay;
 mod seal;
 mod standing;
 mod survey;
+mod system;
 mod vault;
 
 pub use check::{CheckDepth, Problem, Report};

@@ -1,14 +1,13 @@
 //! The log: all packs of a vault in order, appended at the end, read anywhere.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
 use crate::chunk::Encoding;
-use crate::disk;
+use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::head::Sum;
 use crate::key::Keys;
@@ -66,9 +65,9 @@ impl Log {
     /// The packs in a folder, with nothing read from them yet.
     pub(crate) fn open(dir: &Path, keys: Arc<Keys>) -> Result<Log> {
         let mut packs = BTreeMap::new();
-        for item in fs::read_dir(dir).map_err(Error::io("list", dir))? {
-            let item = item.map_err(Error::io("list", dir))?;
-            let Some(pack) = item.file_name().to_str().and_then(PackId::parse) else { continue };
+        for path in disk::list(dir)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(pack) = name.and_then(PackId::parse) else { continue };
             if packs.insert(pack.number, pack).is_some() {
                 return Err(Error::damaged(format!("there are two packs with number {}", pack.number)));
             }
@@ -189,7 +188,7 @@ impl Log {
         self.dirty.insert(number);
         disk::write_at(&file, &path, entry, offset).inspect_err(|_| {
             // A torn entry must not stay in front of later ones.
-            if let Err(e) = file.set_len(offset) {
+            if let Err(e) = disk::shorten(&file, &path, offset) {
                 self.stopped = Some(e.to_string());
             }
         })
@@ -279,7 +278,7 @@ impl Log {
         }
         if self.packs.contains_key(&end.pack) && self.length(end.pack)? > end.offset {
             let path = self.path(end.pack)?;
-            self.file(end.pack)?.set_len(end.offset).map_err(Error::io("shorten", &path))?;
+            disk::shorten(&*self.file(end.pack)?, &path, end.offset)?;
         }
         Ok(())
     }
@@ -326,8 +325,7 @@ impl Log {
 
     /// Length of a pack's file.
     pub(crate) fn length(&self, number: u32) -> Result<u64> {
-        let path = self.path(number)?;
-        Ok(fs::metadata(&path).map_err(Error::io("read", &path))?.len())
+        disk::length(&self.path(number)?)
     }
 
     /// The head of the entry at a position, or `None` when none can be opened there.

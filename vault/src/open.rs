@@ -1,13 +1,11 @@
 //! Opening a vault: lock, unlock, find the newest commit, take in or cut off what came after it, and bring index and
 //! catalog up to it or make them anew.
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use crate::catalog::Catalog;
-use crate::disk;
+use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Heads, Live, Mark, Seen};
 use crate::index::Index;
@@ -71,34 +69,9 @@ impl Paths {
     pub(crate) fn damaged_packs(&self) -> PathBuf {
         self.0.join("packs.damaged")
     }
-    fn lock(&self) -> PathBuf {
+    pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }
-}
-
-/// Takes the vault's lock for as long as the file is kept. [`Error::Busy`] with the holder's pid if it is taken.
-pub(crate) fn lock(paths: &Paths) -> Result<File> {
-    let path = paths.lock();
-    let mut file = disk::open_or_create(&path)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let _ = file.read_to_string(&mut text);
-            return Err(Error::Busy { pid: text.trim().parse().ok() });
-        }
-        Err(TryLockError::Error(e)) => return Err(Error::io("lock", &path)(e)),
-    }
-    // The pid is a courtesy to others: a full disk must not keep the vault from opening.
-    let write = |file: &mut File| {
-        file.set_len(0)?;
-        file.seek(SeekFrom::Start(0))?;
-        write!(file, "{}", std::process::id())
-    };
-    if let Err(error) = write(&mut file) {
-        tracing::warn!(%error, "the lock file does not name this process");
-    }
-    Ok(file)
 }
 
 pub(crate) fn open(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Vault> {
@@ -109,10 +82,10 @@ pub(crate) fn open(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Vau
 /// Takes the lock and finds the keys.
 pub(crate) fn enter(dir: &Path, unlock: &Unlock) -> Result<(Paths, File, Header, Arc<Keys>)> {
     let paths = Paths(dir.to_path_buf());
-    if !paths.header().exists() {
+    if !disk::exists(&paths.header()) {
         return Err(Error::NotFound(format!("no vault in {}", dir.display())));
     }
-    let lock = lock(&paths)?;
+    let lock = disk::lock(&paths.lock())?;
     let header = Header::read(&paths.header())?;
     let master = header.unlock(unlock, &paths.header())?;
     let keys = Arc::new(Keys::new(header.vault, master));

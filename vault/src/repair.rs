@@ -1,14 +1,13 @@
 //! Repair: everything that can be read becomes the vault's newest state, in a new commit, and what was lost is named.
 //! Nothing that is there is overwritten: damaged packs are set aside, and what was good in them is written again.
 
-use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::check::{CheckDepth, Problem, Report};
 use crate::chunk::{self, Encoding};
-use crate::disk;
+use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Mark, Seen};
 use crate::key::{Header, Keys, Unlock};
@@ -94,7 +93,7 @@ impl Folder {
     fn open(&self, rollback: OnRollback) -> Result<Vault> {
         let paths = self.paths();
         let header = Header::read(&paths.header())?;
-        let lock = self.lock.try_clone().map_err(Error::io("lock", &self.dir))?;
+        let lock = self.lock.again().map_err(Error::io("lock", &self.dir))?;
         let options = Options { rollback, damage: OnDamage::Refuse, ..self.options.clone() };
         open::open_unlocked(paths, lock, header, self.keys.clone(), &options)
     }
@@ -193,12 +192,7 @@ impl Folder {
         for number in &survey.damaged {
             let from = log.pack_path(*number)?;
             let Some(name) = from.file_name() else { continue };
-            let to = dir.join(name);
-            disk::remove(&to)?;
-            if fs::hard_link(&from, &to).is_err() {
-                fs::copy(&from, &to).map(|_| ()).map_err(Error::io("set aside", &from))?;
-                File::open(&to).and_then(|file| file.sync_all()).map_err(Error::io("sync", &to))?;
-            }
+            disk::keep_as(&from, &dir.join(name))?;
         }
         disk::sync_dir(&dir)?;
         disk::sync_dir(&self.dir)
@@ -211,7 +205,7 @@ impl Folder {
         disk::remove(&fresh)?;
         let epoch = Header::read(&self.paths().header())?.epoch;
         HeadFile::create(&fresh, &self.keys, *mark, epoch)?;
-        fs::rename(&fresh, &path).map_err(Error::io("replace", &path))?;
+        disk::rename(&fresh, &path).map_err(Error::io("replace", &path))?;
         disk::sync_dir(&self.dir)
     }
 }

@@ -1,6 +1,5 @@
 //! The vault: put, read, find, list, remove and commit over the log, the index and the catalog.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::catalog::Located;
 use crate::check::{CheckDepth, Problem, Report};
 use crate::chunk::{self, ChunkId, Cutter, Encoding};
+use crate::disk::File;
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Mark, Seen};
 use crate::index::Index;

@@ -1,0 +1,153 @@
+//! What the vault asks of the operating system, one call each. No other file of the vault names `std::fs`, so that tests
+//! can put a simulated disk in this module's place.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+/// Which file an opening expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// One that exists.
+    Old,
+    /// None: it is made.
+    New,
+    /// Either.
+    Any,
+}
+
+/// A file open for reading and writing.
+#[derive(Debug)]
+pub(crate) struct File(fs::File);
+
+/// The bytes of a file, mapped into memory.
+pub(crate) type Map = Mmap;
+
+impl File {
+    /// Opens a file; a new one has mode 0600.
+    pub(crate) fn open(path: &Path, expect: Expect) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(0o600);
+        match expect {
+            Expect::Old => &mut options,
+            Expect::New => options.create_new(true),
+            Expect::Any => options.create(true).truncate(false),
+        };
+        options.open(path).map(File)
+    }
+
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    pub(crate) fn set_length(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    /// Takes the file's lock for as long as it is open; `false` where another holds it.
+    pub(crate) fn lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    pub(crate) fn again(&self) -> io::Result<File> {
+        self.0.try_clone().map(File)
+    }
+
+    /// Maps the file into memory, for files that are never changed or shortened once they are mapped.
+    #[allow(unsafe_code)]
+    pub(crate) fn map(&self) -> io::Result<Map> {
+        // SAFETY: index runs are written once under a random name, never changed or shortened by this program, in a
+        // folder that only the owner can write to and that the vault's lock keeps to one process; bytes read from them
+        // are authenticated.
+        unsafe { Mmap::map(&self.0) }
+    }
+}
+
+/// All bytes of a file, which at most `limit` are read of.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Length of a file in bytes.
+pub(crate) fn length(path: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(path)?.len())
+}
+
+pub(crate) fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// What is in a folder, in any order.
+pub(crate) fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(path)?.map(|item| Ok(item?.path())).collect()
+}
+
+/// Makes a folder with mode 0700, and its parents.
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// A second name for a file, or where the file system has none, a synced copy.
+pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to).or_else(|_| {
+        fs::copy(from, to)?;
+        fs::File::open(to)?.sync_all()
+    })
+}
+
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path)
+}
+
+/// Gives a folder mode 0700 and all files below it mode 0600.
+pub(crate) fn restrict(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    for item in list(path)? {
+        match item.is_dir() {
+            true => restrict(&item)?,
+            false => fs::set_permissions(&item, Permissions::from_mode(0o600))?,
+        }
+    }
+    Ok(())
+}
+
+/// The path without links and relative parts, whether or not something is there.
+pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
+    match path.exists() {
+        true => path.canonicalize(),
+        false => std::path::absolute(path),
+    }
+}
