@@ -278,6 +278,12 @@ impl Index {
         self.delete_unnamed()
     }
 
+    /// Durably forgets what is on disk: the next opening makes the index anew. What is in memory stays.
+    pub(crate) fn forget_set(&self) -> Result<()> {
+        disk::remove(&self.dir.join("set"))?;
+        disk::sync_dir(&self.dir)
+    }
+
     /// Says that some packs could not be read while this index was made.
     pub(crate) fn set_partial(&mut self) {
         self.partial = true;

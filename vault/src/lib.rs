@@ -25,6 +25,8 @@ mod chunk;
 mod create;
 mod disk;
 mod error;
+mod gc;
+mod gc_plan;
 mod head;
 mod index;
 mod key;
@@ -43,6 +45,8 @@ mod vault;
 
 pub use check::{CheckDepth, Problem, Report};
 pub use error::{Error, Result};
+pub use gc::{GcOutcome, Progress};
+pub use gc_plan::{Fate, GcOptions, GcPlan, PackUse};
 pub use key::{KdfCost, Secret, Unlock};
 pub use object::{Entry, KIND_MAX, NAME_MAX, ObjectId};
 pub use open::{OnDamage, OnRollback, Options};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
-use crate::chunk::Encoding;
+use crate::chunk::{self, Encoding};
 use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::head::Sum;
@@ -41,6 +41,8 @@ pub(crate) struct Log {
     dir: PathBuf,
     keys: Arc<Keys>,
     packs: BTreeMap<u32, PackId>,
+    /// Packs that a commit no longer counts, or is about to, and whose files may still be there.
+    leaving: BTreeMap<u32, PackId>,
     files: Mutex<HashMap<u32, Arc<File>>>,
     end: Position,
     /// Where the log ended at the last commit: a failed one is cut back to here.
@@ -77,6 +79,7 @@ impl Log {
             batch: blake3::Hasher::new_keyed(&keys.commit_id),
             keys,
             packs,
+            leaving: BTreeMap::new(),
             files: Mutex::default(),
             end: Position { pack: 0, offset: TARGET },
             committed: Position { pack: 0, offset: TARGET },
@@ -127,6 +130,11 @@ impl Log {
         &self.packs
     }
 
+    /// Does a pack belong to the log, and stay?
+    pub(crate) fn holds(&self, number: u32) -> bool {
+        self.packs.contains_key(&number)
+    }
+
     /// Number and sum of the packs, as a commit counts them.
     pub(crate) fn census(&self, without: &[u32]) -> (u32, Sum) {
         let (mut count, mut sum) = (0, Sum::default());
@@ -174,6 +182,11 @@ impl Log {
         Ok(at)
     }
 
+    /// Goes on in a new pack, whatever room the last one has.
+    pub(crate) fn turn(&mut self) -> Result<()> {
+        self.check_writable().and_then(|()| self.create_pack())
+    }
+
     /// A pack with room for a commit must exist before the packs are counted for it.
     pub(crate) fn make_room(&mut self) -> Result<()> {
         match self.end.offset >= TARGET {
@@ -195,7 +208,7 @@ impl Log {
     }
 
     fn create_pack(&mut self) -> Result<()> {
-        let last = self.packs.keys().next_back().copied().unwrap_or(0);
+        let last = self.packs.keys().chain(self.leaving.keys()).max().copied().unwrap_or(0);
         let number = last.checked_add(1).ok_or_else(|| Error::Limit("no pack number is left".into()))?;
         let pack = PackId::new(number)?;
         let path = self.dir.join(pack.file_name());
@@ -262,6 +275,18 @@ impl Log {
         }
     }
 
+    /// Takes back everything since the last commit, `last`, so that writing can go on from there.
+    pub(crate) fn undo(&mut self, last: &[u8; 32], counter: u64) -> Result<()> {
+        self.packs.append(&mut self.leaving);
+        self.check_writable()?;
+        if let Err(error) = self.cut(self.committed) {
+            self.stop(error.to_string());
+            return Err(error);
+        }
+        self.start(self.committed, last, counter);
+        Ok(())
+    }
+
     fn check_writable(&self) -> Result<()> {
         match &self.stopped {
             None => Ok(()),
@@ -283,11 +308,33 @@ impl Log {
         Ok(())
     }
 
-    /// Deletes a pack that no commit counts any more.
-    pub(crate) fn delete(&mut self, number: u32) -> Result<()> {
-        let path = self.path(number)?;
-        self.forget(number);
-        disk::remove(&path)
+    /// Leaves packs out from now on: the next commit does not count them and names them as retired.
+    pub(crate) fn retire(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            if let Some(pack) = self.packs.remove(number) {
+                self.leaving.insert(*number, pack);
+            }
+        }
+    }
+
+    /// What a commit names as retired: every pack left out whose deletion is not known to be durable.
+    pub(crate) fn retired(&self) -> Vec<u32> {
+        self.leaving.keys().copied().collect()
+    }
+
+    /// Deletes the files of the packs that the last commit left out. When it fails the next commit names them again.
+    pub(crate) fn sweep(&mut self) -> Result<()> {
+        if self.leaving.is_empty() {
+            return Ok(());
+        }
+        // The oldest first: what takes an entry back comes after it, and must not be gone before it.
+        for (number, pack) in self.leaving.clone() {
+            self.forget(number);
+            disk::remove(&self.dir.join(pack.file_name()))?;
+        }
+        disk::sync_dir(&self.dir)?;
+        self.leaving.clear();
+        Ok(())
     }
 
     fn forget(&mut self, number: u32) {
@@ -351,6 +398,35 @@ impl Log {
         }
         let content = head.open_body(&self.keys, body).ok_or_else(bad)?;
         Ok((head, content))
+    }
+
+    /// Writes an entry again at the end of the log, after all of it was verified, a chunk's id too. Says what it is.
+    pub(crate) fn append_again(&mut self, at: &Location) -> Result<(EntryHead, Location)> {
+        let (head, encoded) = self.read_encoded(at)?;
+        let to = self.append(head.kind, head.id, head.encoding, head.length as usize, &encoded)?;
+        Ok((head, to))
+    }
+
+    /// Does all the work of writing an entry again but the writing.
+    pub(crate) fn seal_again(&self, at: &Location) -> Result<()> {
+        let (head, encoded) = self.read_encoded(at)?;
+        head.seal(&self.keys, &self.pack(at.pack)?, u64::from(at.offset), &encoded).map(|_| ())
+    }
+
+    /// The content of an entry as it was encoded.
+    fn read_encoded(&self, at: &Location) -> Result<(EntryHead, Zeroizing<Vec<u8>>)> {
+        let (head, content) = self.read(at)?;
+        if head.kind == Type::Chunk && chunk::id(&self.keys.chunk_id, &content) != head.id {
+            return Err(Error::damaged(format!("{at}: a chunk's bytes have another id")));
+        }
+        if head.encoding == Encoding::Bytes {
+            return Ok((head, content));
+        }
+        let entry = self.raw(at)?;
+        let encoded = head.open_encoded(&self.keys, &entry[HEAD_BOX..]);
+        encoded
+            .map(|encoded| (head, encoded))
+            .ok_or_else(|| Error::damaged(format!("{at}: it changed while it was read")))
     }
 
     /// The sealed bytes of an entry.

@@ -105,6 +105,7 @@ pub(crate) fn open_unlocked(
     let mut log = Log::open(&paths.packs(), keys.clone())?;
     let counted = counted_commit(&log, &heads, header.epoch)?;
     let ahead = batches_after(&log, &keys, &heads.newest.0)?;
+    ahead.iter().for_each(|(_, commit)| log.retire(&commit.retired));
     let (last, commit) = ahead.last().cloned().unwrap_or((heads.newest.0, counted));
     let seen = options.state.as_deref().map(|state| Seen::new(state, &keys)).transpose()?;
     match seen.as_ref().map(|s| s.check(&keys, &last)) {
@@ -246,10 +247,9 @@ fn settle_tail(
 
 /// Every pack the commit counts must be there, and no other.
 fn check_packs(log: &mut Log, commit: &Commit) -> Result<()> {
-    for number in &commit.retired {
-        if log.packs().contains_key(number) {
-            log.delete(*number)?;
-        }
+    log.retire(&commit.retired);
+    if let Err(error) = log.sweep() {
+        tracing::warn!(%error, "packs that nothing needs were not deleted yet");
     }
     let (count, sum) = log.census(&[]);
     match (count == commit.packs, sum == commit.pack_sum) {

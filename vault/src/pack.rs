@@ -202,15 +202,21 @@ impl EntryHead {
 
     /// The content of its body box, decoded, or `None` when it does not authenticate as this head's.
     pub(crate) fn open_body(&self, keys: &Keys, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let body = self.open_encoded(keys, sealed)?;
+        match self.encoding {
+            Encoding::Bytes => Some(body),
+            Encoding::Zstd => chunk::decompress(&body, self.length as usize),
+        }
+    }
+
+    /// The same, not decoded.
+    pub(crate) fn open_encoded(&self, keys: &Keys, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut body = self.sealer(keys).open(&[&self.encode()], sealed)?;
         if body.len() != self.padded as usize || body[self.stored as usize..].iter().any(|b| *b != 0) {
             return None;
         }
         body.truncate(self.stored as usize);
-        match self.encoding {
-            Encoding::Bytes => Some(body),
-            Encoding::Zstd => chunk::decompress(&body, self.length as usize),
-        }
+        Some(body)
     }
 
     /// The whole entry around `content`, to be written at `offset` of `pack`.

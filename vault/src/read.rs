@@ -60,7 +60,7 @@ impl Vault {
         {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
             match index.get(id) {
-                Ok(Some(at)) => return Ok(at),
+                Ok(Some(at)) if self.log.holds(at.pack) => return Ok(at),
                 Ok(None) if index.verify().is_ok() => return Err(missing()),
                 _ => {}
             }
@@ -71,7 +71,7 @@ impl Vault {
     }
 
     /// Makes the index anew from the packs, uncommitted entries included; it goes to disk at the next commit.
-    fn remake_index(&self) -> Result<()> {
+    pub(crate) fn remake_index(&self) -> Result<()> {
         tracing::warn!("the chunk index is damaged and is made anew from the packs");
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let mut fresh = Index::empty(&self.paths.index(), self.keys.clone())?;
@@ -94,7 +94,8 @@ impl Vault {
     pub(crate) fn has_chunk(&self, id: &ChunkId) -> Result<bool> {
         let known = self.index.read().unwrap_or_else(PoisonError::into_inner).get(id);
         match known {
-            Ok(found) => Ok(found.is_some()),
+            // What was in a pack that is gone must be stored again.
+            Ok(found) => Ok(found.is_some_and(|at| self.log.holds(at.pack))),
             Err(_) => {
                 self.remake_index()?;
                 Ok(self.index.read().unwrap_or_else(PoisonError::into_inner).get(id)?.is_some())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::check::{CheckDepth, Problem, Report};
-use crate::chunk::{self, Encoding};
+use crate::chunk::Encoding;
 use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Mark, Seen};
@@ -146,9 +146,7 @@ impl Folder {
         }
         let mark = self.write(&mut log, &survey, settled.again)?;
         self.replace_head(&mark)?;
-        for number in &survey.damaged {
-            log.delete(*number)?;
-        }
+        log.sweep()?;
         let mut problems = survey.problems;
         problems.extend(older);
         problems.extend(settled.lost);
@@ -171,8 +169,9 @@ impl Folder {
             .map(|item| give_again(log, keys, survey, item, &mut sequence))
             .collect::<Result<Vec<_>>>()?;
         log.make_room()?;
-        let retired: Vec<u32> = survey.damaged.iter().copied().collect();
-        let (packs, pack_sum) = log.census(&retired);
+        log.retire(&survey.damaged.iter().copied().collect::<Vec<_>>());
+        let retired = log.retired();
+        let (packs, pack_sum) = log.census(&[]);
         let epoch = Header::read(&self.paths().header())?.epoch;
         let live = survey.live(keys, &again, sequence);
         let commit = Commit { counter: counter + 1, epoch, live, packs, pack_sum, previous, retired };
@@ -222,12 +221,7 @@ fn copy_entries(log: &mut Log, survey: &Survey) -> Result<()> {
         if head.kind == Type::Chunk && !placed.insert(head.id) {
             continue;
         }
-        let (_, content) = log.read(at)?;
-        let frame = (head.encoding == Encoding::Zstd).then(|| chunk::compress(&content)).flatten();
-        match &frame {
-            Some(frame) => log.append(head.kind, head.id, Encoding::Zstd, content.len(), frame)?,
-            None => log.append(head.kind, head.id, Encoding::Bytes, content.len(), &content)?,
-        };
+        log.append_again(at)?;
     }
     Ok(())
 }

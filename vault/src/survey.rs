@@ -74,9 +74,12 @@ impl Survey {
             Err(Error::Damaged(what)) => note(&mut survey.problems, what),
             Err(error) => return Err(error),
         }
-        let (found, gaps) = survey.walk(log)?;
+        let (mut found, mut gaps) = survey.walk(log)?;
         let end = survey.find_end(log, &found)?;
-        survey.note_packs(log, &gaps, end)?;
+        let retired = survey.retired(log);
+        found.retain(|(at, _)| !retired.contains(&at.pack));
+        gaps.retain(|gap| !retired.contains(&gap.pack));
+        survey.note_packs(log, &gaps, end, &retired)?;
         for (at, head) in found {
             let here = Position { pack: at.pack, offset: u64::from(at.offset) };
             if here < end {
@@ -139,7 +142,15 @@ impl Survey {
         }
     }
 
-    fn note_packs(&mut self, log: &Log, gaps: &[Gap], end: Position) -> Result<()> {
+    /// Packs that the newest commit left out and that a crash left behind: what is in them is garbage.
+    fn retired(&mut self, log: &Log) -> Vec<u32> {
+        let named = self.newest.iter().flat_map(|(_, commit)| commit.retired.iter().copied());
+        let retired: Vec<u32> = named.filter(|number| log.holds(*number)).collect();
+        self.damaged.extend(&retired);
+        retired
+    }
+
+    fn note_packs(&mut self, log: &Log, gaps: &[Gap], end: Position, retired: &[u32]) -> Result<()> {
         for gap in gaps {
             self.damaged.insert(gap.pack);
             if (Position { pack: gap.pack, offset: gap.from }) < end {
@@ -151,7 +162,7 @@ impl Survey {
         if let Some((mark, commit)) = &self.newest
             && mark.at.pack <= end.pack
         {
-            let (count, sum) = log.census(&beyond);
+            let (count, sum) = log.census(&[beyond, retired.to_vec()].concat());
             if sum != commit.pack_sum {
                 let what = format!("packs: the last commit counts {} and {count} are there", commit.packs);
                 note(&mut self.problems, what);

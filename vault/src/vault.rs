@@ -270,6 +270,13 @@ impl Vault {
 
     /// Commits, even if nothing was appended.
     pub(crate) fn commit_batch(&mut self) -> Result<()> {
+        self.end_batch()?;
+        self.follow_up();
+        Ok(())
+    }
+
+    /// Writes the commit and the head. Once this returns the batch is durable; [`Vault::follow_up`] comes next.
+    pub(crate) fn end_batch(&mut self) -> Result<()> {
         self.log.make_room()?;
         let (packs, pack_sum) = self.log.census(&[]);
         let commit = Commit {
@@ -279,7 +286,7 @@ impl Vault {
             packs,
             pack_sum,
             previous: self.last.id,
-            retired: Vec::new(),
+            retired: self.log.retired(),
         };
         let (id, body) = (self.log.batch_id(), commit.encode());
         let at = self.log.append(Type::Commit, id, Encoding::Bytes, body.len(), &body)?;
@@ -288,7 +295,6 @@ impl Vault {
         self.write_head(&mark)?;
         self.log.committed(&id, mark.counter);
         self.last = mark;
-        self.follow_up();
         Ok(())
     }
 
@@ -301,7 +307,7 @@ impl Vault {
     }
 
     /// What is made anew when it is missing need not be durable, and its failure does not undo a commit.
-    fn follow_up(&mut self) {
+    pub(crate) fn follow_up(&mut self) {
         let mark = self.last;
         if let Err(error) = self.standing.apply(&mark) {
             tracing::warn!(%error, "the catalog fell behind and is made anew at the next opening");
@@ -313,6 +319,9 @@ impl Vault {
         }
         if let Some(Err(error)) = self.seen.as_ref().map(|seen| seen.write(&self.keys, &mark)) {
             tracing::warn!(%error, "the highest head seen was not recorded");
+        }
+        if let Err(error) = self.log.sweep() {
+            tracing::warn!(%error, "packs that nothing needs were not deleted yet");
         }
     }
 

@@ -5,10 +5,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use support::{Random, count, empty_vault, open, recovery};
-use vault::{CheckDepth, Vault};
+use vault::{CheckDepth, GcOptions, Vault};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -20,6 +21,7 @@ enum Step {
     LoseCatalog,
     Rebuild,
     Check,
+    Collect { waste_percent: u8 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -32,6 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::LoseCatalog),
         1 => Just(Step::Rebuild),
         1 => Just(Step::Check),
+        2 => prop_oneof![Just(0), 1..100u8].prop_map(|waste_percent| Step::Collect { waste_percent }),
     ]
 }
 
@@ -108,6 +111,16 @@ fn run(steps: &[Step]) {
                 committed = working.clone();
                 assert_eq!(open_vault.rebuild().unwrap(), []);
                 agree(open_vault, &working);
+            }
+            Step::Collect { waste_percent } => {
+                open_vault.commit().unwrap();
+                committed = working.clone();
+                let plan = open_vault.gc_plan(&GcOptions { waste_percent: *waste_percent }).unwrap();
+                let outcome = open_vault.gc(&plan, &mut |_, _| ControlFlow::Continue(())).unwrap();
+                assert_eq!((outcome.left.len(), outcome.copied_bytes), (0, plan.copied_bytes));
+                assert!(open_vault.gc_plan(&GcOptions { waste_percent: *waste_percent }).unwrap().leaves_all());
+                agree(open_vault, &working);
+                assert_eq!(open_vault.check(CheckDepth::ReadData).unwrap().problems, []);
             }
             Step::Check => {
                 open_vault.commit().unwrap();
