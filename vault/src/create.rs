@@ -39,7 +39,7 @@ pub(crate) fn create(
 }
 
 /// The folder by a path that ends in its name, so that another name can be put beside it.
-fn resolve(dir: &Path) -> Result<PathBuf> {
+pub(crate) fn resolve(dir: &Path) -> Result<PathBuf> {
     let resolved = disk::resolve(dir)?;
     match resolved.file_name() {
         Some(_) => Ok(resolved),
@@ -66,7 +66,7 @@ fn make(paths: &Paths, header: &Header, keys: &Arc<Keys>) -> Result<()> {
 }
 
 /// Gives a finished vault its name. An empty folder of that name is replaced; any other is left alone.
-fn move_into_place(temporary: &Path, dir: &Path) -> Result<()> {
+pub(crate) fn move_into_place(temporary: &Path, dir: &Path) -> Result<()> {
     if let Err(error) = disk::rename(temporary, dir) {
         return match error.kind() {
             std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => {

@@ -19,8 +19,8 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// A vault or other files are already where one should be created.
-    #[error("{} is not empty: choose an empty folder for a new vault", .0.display())]
+    /// A vault or other files are already where something should be created.
+    #[error("{} is not empty: choose an empty folder", .0.display())]
     Exists(PathBuf),
     /// No vault, or no such object.
     #[error("not found: {0}")]
@@ -46,6 +46,20 @@ pub enum Error {
     /// An older state of the vault was put in the place of a newer one.
     #[error("the vault went back in time: {0}. Restore the newest copy, or accept the loss explicitly")]
     Rollback(String),
+    /// A backup from before what was seen of its vault on this machine. It is what a backup is, not an attack: what was
+    /// stored after it was made is not in it.
+    #[error(
+        "this backup ends at commit {backup}, and commit {seen} of its vault was seen on this machine: what was stored between the two is not in it. Restore a newer backup, or accept the loss"
+    )]
+    Stale {
+        /// Number of the backup's last commit.
+        backup: u64,
+        /// Number of the last commit seen.
+        seen: u64,
+    },
+    /// The caller ended it. What was finished stays; running it again goes on from there.
+    #[error("ended before it was done: run it again to go on")]
+    Interrupted,
     /// A value outside the limits of the format.
     #[error("refused: {0}")]
     Limit(String),

@@ -116,6 +116,9 @@ fn length(entries: &[Location]) -> u64 {
     entries.iter().map(|at| u64::from(at.length)).sum()
 }
 
+/// Chunks that objects need, and where each is.
+type Wanted = HashMap<ChunkId, Option<Location>>;
+
 /// An entry that says something about a name.
 struct Named {
     name: CatalogName,
@@ -206,7 +209,7 @@ impl Vault {
     }
 
     /// Records of all objects that stand, and the chunks they name.
-    fn wanted(&self) -> Result<(HashSet<Location>, HashMap<ChunkId, Option<Location>>)> {
+    fn wanted(&self) -> Result<(HashSet<Location>, Wanted)> {
         let (mut records, mut chunks) = (HashSet::new(), HashMap::new());
         for located in self.noticed(self.standing.scan(&[]))? {
             let object = self.record(&located.entry.id)?.0;

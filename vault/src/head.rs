@@ -10,6 +10,8 @@ use crate::pack::{Location, PackId};
 use crate::seal::{BOX, Reader};
 
 const SLOT: usize = 4096;
+/// Length of the head file.
+pub(crate) const SIZE: u64 = 2 * SLOT as u64;
 
 /// A sum of keyed hashes modulo 2^256: the same for the same set, whatever the order of its making.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -235,16 +237,22 @@ impl Seen {
         Ok(Seen { path: state.join(format!("{}.seen", hex::encode(keys.vault))) })
     }
 
-    /// Refuses a vault whose newest commit is older than, or not the same as, the one seen.
-    pub(crate) fn check(&self, keys: &Keys, newest: &Mark) -> Result<()> {
-        let Ok(sealed) = disk::read(&self.path, 4096) else { return Ok(()) };
-        let Some((counter, id)) = keys.seen.open(&[], &sealed).and_then(|plain| {
+    /// Counter and id of the newest commit seen, where that is known.
+    pub(crate) fn newest(&self, keys: &Keys) -> Option<(u64, [u8; 32])> {
+        let sealed = disk::read(&self.path, 4096).ok()?;
+        let opened = keys.seen.open(&[], &sealed).and_then(|plain| {
             let mut fields = Reader(&plain);
             Some((fields.u64()?, fields.array::<32>()?))
-        }) else {
+        });
+        if opened.is_none() {
             tracing::warn!("the record of the highest head seen does not authenticate and is ignored");
-            return Ok(());
-        };
+        }
+        opened
+    }
+
+    /// Refuses a vault whose newest commit is older than, or not the same as, the one seen.
+    pub(crate) fn check(&self, keys: &Keys, newest: &Mark) -> Result<()> {
+        let Some((counter, id)) = self.newest(keys) else { return Ok(()) };
         match counter.cmp(&newest.counter) {
             std::cmp::Ordering::Greater => Err(Error::Rollback(format!(
                 "its newest commit is number {}, but number {counter} was seen on this machine",

@@ -18,6 +18,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod backup;
 mod catalog;
 mod catalog_db;
 mod check;
@@ -25,6 +26,7 @@ mod chunk;
 mod create;
 mod disk;
 mod error;
+mod export;
 mod gc;
 mod gc_plan;
 mod head;
@@ -43,8 +45,10 @@ mod survey;
 mod system;
 mod vault;
 
+pub use backup::{BackupOutcome, Behind, Existing, Restored};
 pub use check::{CheckDepth, Problem, Report};
 pub use error::{Error, Result};
+pub use export::{ExportItem, Exported};
 pub use gc::{GcOutcome, Progress};
 pub use gc_plan::{Fate, GcOptions, GcPlan, PackUse};
 pub use key::{KdfCost, Secret, Unlock};

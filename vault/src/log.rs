@@ -414,7 +414,7 @@ impl Log {
     }
 
     /// The content of an entry as it was encoded.
-    fn read_encoded(&self, at: &Location) -> Result<(EntryHead, Zeroizing<Vec<u8>>)> {
+    pub(crate) fn read_encoded(&self, at: &Location) -> Result<(EntryHead, Zeroizing<Vec<u8>>)> {
         let (head, content) = self.read(at)?;
         if head.kind == Type::Chunk && chunk::id(&self.keys.chunk_id, &content) != head.id {
             return Err(Error::damaged(format!("{at}: a chunk's bytes have another id")));

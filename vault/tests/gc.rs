@@ -42,11 +42,11 @@ fn remove(vault: &mut Vault, name: &str) {
     vault.remove(&id).unwrap();
 }
 
-/// Three packs: large objects, most of them removed or replaced, small ones between them, some of each left.
+/// Two packs: large objects, most of them removed or replaced, small ones between them, some of each left.
 fn fill(vault: &mut Vault, seed: u64) -> Contents {
     let (mut random, mut expected) = (Random(seed), Contents::new());
     for i in 0..24u64 {
-        for (name, length) in [(format!("large{i}"), 3 << 20), (format!("small{i}"), 100 + i as usize)] {
+        for (name, length) in [(format!("large{i}"), 2 << 20), (format!("small{i}"), 100 + i as usize)] {
             let bytes = random.bytes(length);
             put(vault, &name, &bytes);
             expected.insert(name, bytes);
@@ -95,7 +95,7 @@ fn collected_vault_holds_what_stood_in_less_space() {
     let mut vault = open(&path);
     let expected = fill(&mut vault, 1);
     let (before, plan) = (stored(&path), plan(&vault));
-    assert!(plan.freed_bytes > 50 << 20 && plan.copied_bytes < 20 << 20, "{plan:?}");
+    assert!(plan.freed_bytes > 30 << 20 && plan.copied_bytes < 12 << 20, "{plan:?}");
     let outcome = vault.gc(&plan, &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(outcome.left, []);
     assert_eq!(outcome.copied_bytes, plan.copied_bytes);
@@ -382,7 +382,7 @@ fn collector_to_be_killed() {
         vault.put("state", "next", &mut i.to_string().as_bytes()).unwrap();
         vault.commit().unwrap();
         writeln!(out, "done {i}").unwrap();
-        if i % 4 == 0 {
+        if i.is_multiple_of(4) {
             writeln!(out, "collect").unwrap();
             collect(&mut vault, &ALL);
             writeln!(out, "collected").unwrap();
@@ -419,15 +419,20 @@ fn killed_collector_loses_nothing() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
+        let (writes, began) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let (mut done, mut collecting) = (0, false);
             for line in lines.lines().map_while(Result::ok) {
                 collecting = line.ends_with("collect");
-                done = line.strip_prefix("done ").and_then(|n| n.parse().ok()).unwrap_or(done);
+                if let Some(n) = line.split_once("done ").and_then(|(_, n)| n.parse().ok()) {
+                    done = n;
+                    let _ = writes.send(());
+                }
             }
             (done, collecting)
         });
-        std::thread::sleep(Duration::from_millis(100 + random.below(500)));
+        began.recv().unwrap();
+        std::thread::sleep(Duration::from_millis(random.below(500)));
         child.kill().unwrap();
         child.wait().unwrap();
         let (acknowledged, collecting) = reader.join().unwrap();
