@@ -173,9 +173,13 @@ pub enum DatasetCommand {
         /// Records before this day
         #[arg(long)]
         to: Option<String>,
-        /// Include only these fields (repeat for more); `text` and `time` are fields too
+        /// Include only these fields (repeat for more); `text` is one, source and time are always included
         #[arg(long = "field", value_name = "F")]
         fields: Vec<String>,
+        /// Hand this field's value over with each row of a licensed run (repeat for more): numbers, true or false, and days
+        /// only; `time` is the day of the record
+        #[arg(long = "release", value_name = "F")]
+        released: Vec<String>,
         /// A sentence about it for the public manifest
         #[arg(long, default_value = "")]
         description: String,

@@ -129,7 +129,7 @@ async fn offer_of(network: &Network, license: &LicenseRecord) -> Result<SignedOf
 }
 
 /// The digest of the dataset's first manifest, and the bytes of the one that the job ran over.
-async fn manifests(network: &Network, record: &JobRecord) -> Result<([u8; 32], Vec<u8>)> {
+pub(crate) async fn manifests(network: &Network, record: &JobRecord) -> Result<([u8; 32], Vec<u8>)> {
     let versions = network.chain.versions(record.details.dataset).await?;
     let find = |number: u32| versions.iter().map(|(version, _)| version).find(|version| version.version == number);
     let (Some(first), Some(used)) = (find(1), find(record.details.version)) else {

@@ -173,10 +173,10 @@ fn record(context: &Context, verb: RecordCommand) -> Result<Outcome> {
 
 fn dataset_verb(context: &Context, verb: DatasetCommand) -> Result<Outcome> {
     match verb {
-        DatasetCommand::Create { name, sources, kinds, from, to, fields, description } => {
+        DatasetCommand::Create { name, sources, kinds, from, to, fields, released, description } => {
             let from = from.as_deref().map(time::day).transpose()?;
             let to = to.as_deref().map(time::day).transpose()?;
-            let selection = Selection { sources, kinds, from, to, fields };
+            let selection = Selection { sources, kinds, from, to, fields, released };
             Outcome::of(&dataset::create(&mut context.home()?, &name, &description, selection)?)
         }
         DatasetCommand::List => Outcome::of(&dataset::list(&context.home()?)?),

@@ -11,7 +11,7 @@ use crate::library::{self, Place};
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::record::{self, Record};
-use crate::{random, view};
+use crate::{random, release, view};
 
 /// The name a dataset may have: it becomes public.
 const MAX_NAME: usize = 100;
@@ -31,8 +31,11 @@ pub struct Selection {
     pub from: Option<i64>,
     /// Before this second.
     pub to: Option<i64>,
-    /// Only these fields; all for none. `text` and `time` are fields too.
+    /// Only these fields; all for none. `text` is one; source and time are always included.
     pub fields: Vec<String>,
+    /// The fields whose values leave with each row of a licensed run; `time` is the day of the record.
+    #[serde(default)]
+    pub released: Vec<String>,
 }
 
 /// A dataset in the vault.
@@ -175,10 +178,11 @@ pub struct Opened {
 /// Selects records, orders them by time and id, and commits to them.
 ///
 /// # Errors
-/// `Refused` for a name that is taken; `NotFound` for an unknown source or an empty selection.
+/// `Refused` for a name that is taken and for a released field of free text; `NotFound` for an unknown source or an empty
+/// selection.
 pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Selection) -> Result<view::Dataset> {
     check_name(name)?;
-    for names in [&mut selection.sources, &mut selection.kinds, &mut selection.fields] {
+    for names in [&mut selection.sources, &mut selection.kinds, &mut selection.fields, &mut selection.released] {
         names.sort();
         names.dedup();
     }
@@ -191,6 +195,7 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
         return Err(Error::refused(format!("there is a dataset {name:?} already")).hint("Choose another name."));
     }
     let (places, fields, kinds) = select(home, &selection)?;
+    release::check_names(&selection.released, &fields)?;
     let mut dataset = Dataset {
         name: name.to_owned(),
         description: description.to_owned(),
@@ -205,6 +210,7 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
         published: Vec::new(),
     };
     let opened = open_places(home, &dataset, &places)?;
+    release::kinds(&opened.records, &dataset.selection.released)?;
     dataset.root = zk::field::to_bytes(&opened.tree.root()).to_vec();
     home.keep(Kind::Members, name, &places)?;
     home.keep(Kind::Dataset, name, &dataset)?;
@@ -376,6 +382,7 @@ pub fn shown(dataset: &Dataset) -> Result<view::Dataset> {
         tier: dataset.tier()?.name().to_owned(),
         state: if dataset.published.is_empty() { "draft" } else { "active" }.to_owned(),
         fields: dataset.fields.clone(),
+        released: dataset.selection.released.clone(),
         dataset_id: dataset.published.last().map(|p| hex::encode(p.id)),
         manifest_cid: dataset.published.last().map(|p| p.manifest.clone()),
     })

@@ -182,7 +182,12 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
     for error in imported["errors"].as_array().into_iter().flatten() {
         eprintln!("             not imported: {}: {}", error["file"], error["reason"]);
     }
-    let dataset = contributor.run(&["dataset", "create", "demo", "--source", "demo"])?;
+    let mut create = vec!["dataset", "create", "demo", "--source", "demo"];
+    if options.data.is_none() {
+        // The sample's days are public; of a person's own data nothing is released unasked.
+        create.extend(["--release", "time"]);
+    }
+    let dataset = contributor.run(&create)?;
     let published = contributor.run(&["dataset", "publish", "demo"])?;
     let offer =
         contributor.run(&["offer", "create", "demo", "--preset", "embeddings-non-commercial", "--price", PRICE])?;
@@ -233,6 +238,7 @@ fn play(options: &Options, root: &Path, started: Instant) -> Result<view::Demo> 
         model: text(&ran, "model")?,
         output_rows: tampering.rows,
         embedding_dim: tampering.dimension,
+        positions: ran["positions"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect(),
         proof: view::ProofCost {
             constraints: tampering.constraints,
             prove_ms: number(&ran, "proof_ms")?,

@@ -5,14 +5,22 @@ use compute::Output;
 use provenance::exchange::MAX_PACKAGE;
 
 use crate::error::{Error, Result};
+use crate::release;
 
 /// Bytes that one record may give, at most: the widest row a model here produces.
 const MAX_ROW_BYTES: u64 = 4 * 4096;
 /// Bytes of a package besides rows, salts and leaves, at most.
 const PACKAGE_HEAD: u64 = 1024;
 
-/// What an `embed` job will let out, in plain words, before it runs.
-pub fn preview(records: u64, dimension: u64) -> Vec<String> {
+/// What an `embed` job will let out, in plain words, before it runs. `released` are the fields that leave with each row.
+pub fn preview(records: u64, dimension: u64, released: &[String]) -> Vec<String> {
+    let fields = match released {
+        [] => "no text, no fields, no logs, no timings".to_owned(),
+        names => format!(
+            "with each row the record's own value of {}: numbers, true or false, or days. No text, no other field, no logs, no timings",
+            names.join(", ")
+        ),
+    };
     vec![
         format!(
             "{records} rows of {dimension} numbers, one for each record: {} bytes, sealed and padded to whole MiB",
@@ -20,17 +28,18 @@ pub fn preview(records: u64, dimension: u64) -> Vec<String> {
         ),
         "a salted commitment to each record (nothing can be read from it)".to_owned(),
         "the name of the model and of the device".to_owned(),
-        "no text, no fields, no logs, no timings".to_owned(),
+        fields,
         "an embedding is data: much of a text can be recovered from it. No privacy budget protects it".to_owned(),
     ]
 }
 
-/// That the rows, with a salt and a leaf each, fit one package.
+/// That the rows, with a salt, a leaf and `released` fields each, fit one package.
 ///
 /// # Errors
 /// `Refused` where they do not: said before anything is computed.
-pub fn fits(records: u64, dimension: u64) -> Result<()> {
-    let size = rows_bytes(records, dimension) + records * 64 + PACKAGE_HEAD;
+pub fn fits(records: u64, dimension: u64, released: u64) -> Result<()> {
+    let fields = records * released * release::MAX_VALUE_BYTES;
+    let size = rows_bytes(records, dimension) + records * 70 + fields + PACKAGE_HEAD;
     if size <= MAX_PACKAGE {
         return Ok(());
     }
@@ -69,4 +78,61 @@ pub fn pass(output: &Output, records: u64, dimension: u64, min_records: u32) -> 
         }
     }
     Ok(())
+}
+
+/// Lets the released fields pass, as the bytes that would leave: one entry a row, or none at all.
+///
+/// # Errors
+/// `Refused` where a row has more than its owner released: another field, free text, or too many bytes.
+pub fn pass_fields(fields: &[Vec<u8>], records: u64, released: &[String]) -> Result<()> {
+    let refuse = |why: String| Err(Error::refused(format!("the output gate let nothing out: {why}")));
+    if released.is_empty() && fields.is_empty() {
+        return Ok(());
+    }
+    if fields.len() as u64 != records {
+        return refuse(format!("fields for {} rows of {records}", fields.len()));
+    }
+    for (position, bytes) in fields.iter().enumerate() {
+        if bytes.len() as u64 > 5 + released.len() as u64 * release::MAX_VALUE_BYTES {
+            return refuse(format!("the fields of row {position} take {} bytes", bytes.len()));
+        }
+        let Ok(fields) = release::from_bytes(bytes) else {
+            return refuse(format!("the fields of row {position} are not numbers and days only"));
+        };
+        if let Some(name) = fields.keys().find(|name| !released.contains(name)) {
+            return refuse(format!("row {position} has a field {name:?} that was not released"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::{Fields, Released};
+
+    fn row(name: &str, value: Released) -> Vec<u8> {
+        release::to_bytes(&Fields::from([(name.to_owned(), value)])).unwrap()
+    }
+
+    #[test]
+    fn released_fields_pass_and_nothing_else_does() {
+        let names = ["n".to_owned()];
+        let good = row("n", Released::Int(1));
+        assert!(pass_fields(&[good.clone(), vec![]], 2, &names).is_ok());
+        assert!(pass_fields(&[], 2, &[]).is_ok());
+        let secret = Released::Day("my bank is in Zurich".into());
+        for bad in [
+            vec![good.clone()],
+            vec![good.clone(), good.clone(), good.clone()],
+            vec![good.clone(), row("other", Released::Int(1))],
+            vec![good.clone(), row("n", secret)],
+            vec![good.clone(), vec![0; 4096]],
+            vec![good.clone(), b"my bank is in Zurich".to_vec()],
+        ] {
+            let said = pass_fields(&bad, 2, &names).unwrap_err().message;
+            assert!(said.contains("gate") && !said.contains("Zurich"), "{said}");
+        }
+        assert!(pass_fields(std::slice::from_ref(&good), 1, &[]).is_err());
+    }
 }

@@ -24,6 +24,7 @@ pub mod proving;
 pub mod publish;
 pub mod random;
 pub mod record;
+pub mod release;
 pub mod reward;
 pub mod sample;
 pub mod status;

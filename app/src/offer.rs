@@ -263,6 +263,7 @@ fn shown(cid: &Cid, verified: &Verified, network: &Network, (delivered, refunded
         records: verified.count,
         kinds: manifest.kinds.clone(),
         fields: manifest.fields.iter().map(|field| field.name.clone()).collect(),
+        released: manifest.released().map(str::to_owned).collect(),
         source_level: manifest.levels.iter().map(|level| level.words()).collect::<Vec<_>>().join(", "),
         owner: verified.owner.to_string(),
         delivered,

@@ -1,7 +1,5 @@
 //! Publishing a dataset: its manifest goes to the content store, its root and owner commitment on-chain. Forever.
 
-use std::collections::BTreeMap;
-
 use provenance::chain::client::{Chain, Registration};
 use provenance::chain::{B256, U256};
 use provenance::manifest::{self, Field, FieldKind, Level, Manifest, UsageInfo};
@@ -12,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
 use crate::record::{TEXT_FIELD, Value};
+use crate::release::{self, TIME_FIELD};
 use crate::{ids, time, view};
 
 /// Publishes the dataset `name`, or says what that would make public.
@@ -100,32 +99,41 @@ async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Op
         levels: vec![Level::SelfAsserted],
         kinds: dataset.kinds.clone(),
         days: None,
-        fields: fields(dataset, opened),
+        fields: fields(dataset, opened)?,
         counted: None,
     })
 }
 
-/// The included fields with the narrowest type that all their values have.
-fn fields(dataset: &Dataset, opened: &Opened) -> Vec<Field> {
-    let mut kinds: BTreeMap<&str, FieldKind> = BTreeMap::new();
+/// The included fields, each with the narrowest type that all its values have, and the day where it is released.
+fn fields(dataset: &Dataset, opened: &Opened) -> Result<Vec<Field>> {
+    let released = release::kinds(&opened.records, &dataset.selection.released)?;
+    let mut kinds = released.clone();
     for record in &opened.records {
-        for (name, value) in &record.fields {
+        for (name, value) in record.fields.iter().filter(|(name, _)| !released.contains_key(*name)) {
             let kind = match value {
                 Value::Null => continue,
                 Value::Bool(_) => FieldKind::Boolean,
                 Value::Int(_) => FieldKind::Integer,
                 Value::Text(_) => FieldKind::Text,
             };
-            let known = kinds.entry(name).or_insert(kind);
+            let known = kinds.entry(name.clone()).or_insert(kind);
             if *known != kind {
                 *known = FieldKind::Text;
             }
         }
     }
-    let field = |name: &String| Field {
-        name: name.clone(),
-        description: if name == TEXT_FIELD { "The record's text." } else { "A field of the record." }.to_owned(),
-        kind: kinds.get(name.as_str()).copied().unwrap_or(FieldKind::Text),
+    let mut names = dataset.fields.clone();
+    names.extend(released.contains_key(TIME_FIELD).then(|| TIME_FIELD.to_owned()));
+    let field = |name: String| Field {
+        description: match name.as_str() {
+            TEXT_FIELD => "The record's text.",
+            TIME_FIELD if released.contains_key(TIME_FIELD) => "The day of the record.",
+            _ => "A field of the record.",
+        }
+        .to_owned(),
+        kind: kinds.get(&name).copied().unwrap_or(FieldKind::Text),
+        released: released.contains_key(&name),
+        name,
     };
-    dataset.fields.iter().map(field).collect()
+    Ok(names.into_iter().map(field).collect())
 }

@@ -7,12 +7,14 @@ use std::time::Instant;
 use provenance::bundle::Bundle;
 use provenance::cid::Cid;
 use provenance::content::car;
+use provenance::manifest::Manifest;
 use provenance::terms::Amount;
 use zk::merkle::Tier;
 
 use crate::bundle::{check_proof, verified, verify_bytes};
 use crate::error::{Error, Result};
 use crate::job::package::{Expected, Package};
+use crate::release::{self, Fields, Released};
 
 /// What was tried.
 pub struct Tampering {
@@ -132,6 +134,13 @@ fn outputs(tried: &mut Tried<'_>, package: &Package, expected: &Expected) -> Res
     tried.one("row with another salt", package, |p| p.row_salts[0] ^= 1, accepts)?;
     tried.one("row bound to another leaf", package, |p| p.leaves[31] ^= 1, accepts)?;
     tried.one("two rows swapped", package, |p| p.rows.rotate_left(width), accepts)?;
+    if package.fields.first().is_some_and(|first| !first.is_empty()) {
+        let other = serde_bytes::ByteBuf::from(Vec::new());
+        tried.one("row with its released fields changed", package, |p| p.fields[0] = other, accepts)?;
+        let strange = Fields::from([("another".to_owned(), Released::Int(1))]);
+        let strange = serde_bytes::ByteBuf::from(release::to_bytes(&strange)?);
+        tried.one("row with a field that was not released", package, |p| p.fields[0] = strange, accepts)?;
+    }
     tried.one("a row left out", package, |p| p.leave_out_last(), accepts)
 }
 
@@ -156,5 +165,6 @@ fn expected(bundle: &Bundle) -> Result<Expected> {
         count: bundle.receipt.receipt.records,
         root: zk::field::from_bytes(&statement[0])?,
         output_root: zk::field::from_bytes(&statement[3])?,
+        released: Manifest::from_bytes(&bundle.manifest)?.released().map(str::to_owned).collect(),
     })
 }

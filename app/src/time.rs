@@ -12,6 +12,16 @@ pub fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
+/// The UTC day of a second, such as `2024-01-31`.
+///
+/// # Errors
+/// `Refused` for a time outside the years 0 to 9999.
+pub fn day_of(seconds: i64) -> Result<String> {
+    let text = rfc3339(seconds);
+    let day = text.get(..10).filter(|_| text.as_bytes().get(10) == Some(&b'T'));
+    day.map(str::to_owned).ok_or_else(|| Error::refused(format!("{seconds} seconds from 1970 is no day of a calendar")))
+}
+
 /// The first second of a day such as `2024-01-31`, in UTC.
 ///
 /// # Errors

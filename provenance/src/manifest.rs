@@ -73,6 +73,8 @@ pub struct Field {
     pub description: String,
     /// The type of its values.
     pub kind: FieldKind,
+    /// Whether its values leave with the rows of a licensed run: numbers, yes or no, and days only.
+    pub released: bool,
 }
 
 /// The type of a field.
@@ -88,6 +90,8 @@ pub enum FieldKind {
     Boolean,
     /// A moment.
     Time,
+    /// A day.
+    Day,
 }
 
 /// The field whose value stands in the leaves, as a whole number of `10^-scale`.
@@ -306,6 +310,13 @@ impl Manifest {
         if let Some((first, last)) = &self.days {
             facts.push(format!("That the records are from {first} to {last}."));
         }
+        let released: Vec<&str> = self.released().collect();
+        if !released.is_empty() {
+            facts.push(format!(
+                "That the values of {} go to whoever licenses a run, with each row. The values do not become public.",
+                released.join(", ")
+            ));
+        }
         if let Some(counted) = &self.counted {
             facts.push(format!("That statistics count the field {}, and their bin edges.", counted.field));
         }
@@ -313,6 +324,11 @@ impl Manifest {
             facts.push(format!("That it follows the version described by {previous}."));
         }
         facts
+    }
+
+    /// The names of the fields whose values leave with the rows of a licensed run.
+    pub fn released(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(|field| field.released).map(|field| field.name.as_str())
     }
 
     /// Checks every rule that the encoding alone does not.
@@ -348,6 +364,7 @@ impl Manifest {
             line("field description", &field.description, 1, 500)?;
             let repeated = self.fields[..index].iter().any(|before| before.name == field.name);
             refuse(repeated, "a field's name stands twice")?;
+            refuse(field.released && field.kind == FieldKind::Text, "a field of free text is released")?;
         }
         let Some(counted) = &self.counted else { return Ok(()) };
         let field = self.fields.iter().find(|field| field.name == counted.field);

@@ -78,6 +78,43 @@ fn loop_runs_whole_and_pays() {
     assert!(trail["edges"].as_array().expect("edges").iter().all(|edge| edge["verified"] == true));
 }
 
+#[test]
+fn released_fields_reach_the_consumer_and_text_never_does() {
+    let market = Market::open();
+    let table = market.folder.path().join("expenses.csv");
+    let rows = (1..=9).map(|n| format!("2024-03-0{n},{},{n}.25,{n},a private remark {n}\n", n % 2 == 0));
+    fs::write(&table, format!("date,paid,amount,people,remark\n{}", rows.collect::<String>())).expect("a table");
+    market.contributor.run(&["import", &table.to_string_lossy(), "--source", "expenses"]);
+    let create = |more: &[&'static str]| [&["dataset", "create", "expenses", "--source", "expenses"], more].concat();
+    assert!(market.contributor.fails(8, &create(&["--release", "remark"])).contains("free text"));
+    assert!(market.contributor.fails(8, &create(&["--release", "text"])).contains("free text"));
+    market.contributor.fails(4, &create(&["--release", "absent"]));
+    market.contributor.fails(4, &create(&["--field", "remark", "--release", "amount"]));
+    let dataset = market.contributor.run(&create(&["--release", "amount", "--release", "people", "--release", "time"]));
+    assert_eq!(dataset["released"], serde_json::json!(["amount", "people", "time"]));
+
+    let would = market.contributor.run(&["dataset", "publish", "expenses", "--dry-run"]);
+    assert!(would["public"].to_string().contains("amount, people, time go to whoever licenses"), "{would:#}");
+    market.contributor.run(&["dataset", "publish", "expenses"]);
+    let offer = market.offer("expenses", &["--min-records", "1"]);
+    let found = market.consumer.run(&["offer", "find"]);
+    assert_eq!(found["offers"][0]["released"], dataset["released"]);
+    let job = market.job(&market.license(&offer));
+    let preview = market.contributor.run(&["job", "approve", &job, "--dry-run"]);
+    assert!(preview["leaves"].to_string().contains("amount, people, time"), "{preview:#}");
+    let ran = market.run(&job);
+    assert_eq!(ran["positions"].as_array().map(Vec::len), Some(8));
+    market.consumer.run(&["job", "accept", &job]);
+    market.contributor.run(&["job", "settle", &job]);
+    let out = market.received().join("output");
+    let fetched = market.consumer.run(&["job", "fetch", &job, "--out", &out.to_string_lossy()]);
+    assert!(fetched["checks"].to_string().contains("amount, people, time, as the manifest says"), "{fetched:#}");
+    let rows = fs::read_to_string(out.join("rows.jsonl")).expect("rows.jsonl");
+    assert!(!rows.contains("remark") && !rows.contains("private") && !rows.contains("paid"), "{rows}");
+    let first: serde_json::Value = serde_json::from_str(rows.lines().next().expect("a row")).expect("JSON");
+    assert_eq!(first["fields"], serde_json::json!({"amount": 1.25, "people": 1, "time": "2024-03-01"}));
+}
+
 /// The three lines of Python in the output's README read the rows.
 fn python_reads(out: &std::path::Path) {
     let rows = fs::read_to_string(out.join("rows.jsonl")).expect("rows.jsonl");
@@ -140,6 +177,7 @@ fn demo_runs_on_the_bundled_sample() {
     assert_eq!(answer["bundle_valid"], true);
     assert_eq!(answer["reward"], "2.5 USU");
     assert!(answer["tamper_rejected"].as_u64().is_some_and(|count| count >= 12), "{answer:#}");
+    assert_eq!(answer["positions"].as_array().map(Vec::len), Some(8), "{answer:#}");
     assert!(answer["proof"]["constraints"].as_u64().is_some_and(|count| count > 10_000));
 }
 

@@ -41,6 +41,8 @@ export type Dataset = {
 	state: string,
 	/**  The names of the fields that its records' canonical bytes include. */
 	fields: string[],
+	/**  The fields whose values leave with each row of a licensed run. */
+	released: string[],
 	/**  Its id on-chain, once published. */
 	dataset_id: string | null,
 	/**  Its manifest, once published. */

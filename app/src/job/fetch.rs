@@ -16,7 +16,7 @@ use super::{Seen, Side, delivery, request, see};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{bundle, ids, view};
+use crate::{bundle, ids, release, view};
 
 /// Fetches, opens, checks and writes the output of a settled job into `out`, and acknowledges it on-chain.
 ///
@@ -35,7 +35,7 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> R
     }
     let (sealed, receipt) = delivery::receive(network, &seen.record).await?;
     let package = open(home, &seen, &sealed)?;
-    let expected = expected(network, &seen)?;
+    let expected = expected(network, &seen).await?;
     let checks = package.checks(&expected)?;
     if let Some(failed) = checks.iter().find(|check| !check.ok) {
         return Err(Error::integrity(format!("the output was refused: {}: {}", failed.name, failed.detail))
@@ -63,11 +63,18 @@ fn open(home: &Home, seen: &Seen, sealed: &[u8]) -> Result<Package> {
     Package::from_bytes(&bytes)
 }
 
-fn expected(network: &Network, seen: &Seen) -> Result<Expected> {
+async fn expected(network: &Network, seen: &Seen) -> Result<Expected> {
     let statement = statement(network, seen)?;
     let tier =
         Tier::from_id(seen.record.details.tier).ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
-    Ok(Expected { tier, count: statement.count, root: statement.root, output_root: statement.output_root })
+    let manifest = Manifest::from_bytes(&bundle::manifests(network, &seen.record).await?.1)?;
+    Ok(Expected {
+        tier,
+        count: statement.count,
+        root: statement.root,
+        output_root: statement.output_root,
+        released: manifest.released().map(str::to_owned).collect(),
+    })
 }
 
 /// Writes the files beside `out` first and moves them there together, so that a half-written output is never found.
@@ -110,7 +117,7 @@ fn rows(package: &Package) -> Result<String> {
             "leaf": hex::encode(zk::field::to_bytes(&package.leaf(position)?)),
             "row_salt": hex::encode(&package.row_salts[position * 32..][..32]),
             "row_digest": hex::encode(package.row_digest(position)),
-            "fields": {},
+            "fields": release::from_bytes(package.row_fields(position))?,
         });
         lines.push_str(&line.to_string());
         lines.push('\n');
@@ -125,7 +132,7 @@ fn readme(package: &Package, dataset: &str) -> String {
         (as the owner's machine said). Each row was committed against a registered record before the drawn positions were known.\n\n\
         | file | what |\n|---|---|\n\
         | rows.safetensors | one tensor, `embeddings`, {count} × {dimension}, 32-bit floats |\n\
-        | rows.jsonl | a line a row: position, leaf, and salt and digest of the row. No fields were licensed to leave |\n\
+        | rows.jsonl | a line a row: position, leaf, and salt and digest of the row, and its released fields{fields} |\n\
         | terms.jsonld | the agreement (ODRL 2.2): what may be done with this |\n\
         | job.bundle | manifest, terms, receipt, proof and chain facts: `usufruct verify job.bundle` |\n\n\
         It needs `pip install safetensors numpy`, or nothing but Python's standard library as here:\n\n\
@@ -134,6 +141,7 @@ fn readme(package: &Package, dataset: &str) -> String {
         data = open(\"rows.safetensors\", \"rb\").read(); size = struct.unpack(\"<Q\", data[:8])[0]; rows = array.array(\"f\", data[8 + size:])\n\
         print(json.loads(data[8:8 + size])[\"embeddings\"][\"shape\"], \"nearest to row 0:\", max(range(1, {count}), key=lambda r: sum(rows[i] * rows[r * {dimension} + i] for i in range({dimension}))))\n\
         ```\n",
+        fields = if package.fields.is_empty() { ": none here" } else { "" },
         count = package.count(),
         dimension = package.dimension,
         model = package.model,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{gate, ids, model, time, view};
+use crate::{dataset, gate, ids, model, time, view};
 
 /// Blocks after the commit in which the challenge can be drawn (`DRAW_WINDOW` of the escrow).
 const DRAW_WINDOW: u64 = 256;
@@ -43,6 +43,9 @@ pub struct Approval {
     pub rows: u64,
     /// Numbers in a row.
     pub dimension: u64,
+    /// The fields whose values leave with each row.
+    #[serde(default)]
+    pub released: Vec<String>,
     /// When, in seconds since 1970.
     pub at: i64,
 }
@@ -149,6 +152,13 @@ impl Seen {
         self.record.commitment.as_ref().is_some_and(|commitment| self.block >= commitment.atBlock + DRAW_WINDOW)
     }
 
+    /// The positions that the challenge draws; none before it is drawn.
+    fn positions(&self) -> Result<Vec<u64>> {
+        let Some(challenge) = self.record.challenge() else { return Ok(vec![]) };
+        let challenge = zk::field::from_bytes(&challenge.to_be_bytes::<32>())?;
+        Ok(zk::provenance::positions(challenge, self.record.details.count).to_vec())
+    }
+
     /// For a reader.
     pub(crate) fn view(&self, network: &Network, sent: Option<Sent>) -> Result<view::Job> {
         let details = &self.record.details;
@@ -162,6 +172,7 @@ impl Seen {
             dataset_id: ids::shown(details.dataset),
             records: details.count,
             output_bytes: run.map(|run| run.output_bytes),
+            positions: self.positions()?,
             proof_ms: run.and_then(|run| run.proof.as_ref()).map(|proof| proof.ms),
             licensee: details.licensee.to_string(),
             price: Amount::from_units(details.amount)?.show(network.symbol()),
@@ -254,7 +265,7 @@ pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
         let mut view = seen.view(network, None)?;
         if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
             view.leaves = match wanted(home, network, &seen) {
-                Ok(wanted) => gate::preview(wanted.rows, wanted.dimension),
+                Ok(wanted) => gate::preview(wanted.rows, wanted.dimension, &wanted.released),
                 Err(error) => vec![error.message],
             };
         }
@@ -276,7 +287,7 @@ pub async fn show(home: &Home, network: &Network, job: &str) -> Result<view::Job
     let mut view = seen.view(network, None)?;
     if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
         let wanted = wanted(home, network, &seen)?;
-        view.leaves = gate::preview(wanted.rows, wanted.dimension);
+        view.leaves = gate::preview(wanted.rows, wanted.dimension, &wanted.released);
     }
     Ok(view)
 }
@@ -292,8 +303,12 @@ pub(crate) fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result
 fn wanted(home: &Home, network: &Network, seen: &Seen) -> Result<Approval> {
     let spec = spec(home, network, &seen.record)?;
     let dimension = model::find(&spec.model)?.dimension;
-    gate::fits(seen.record.details.count, dimension)?;
-    Ok(Approval { model: spec.model, rows: seen.record.details.count, dimension, at: time::now() })
+    let dataset = dataset::find_by_id(home, &seen.record.details.dataset.0)?.ok_or_else(|| {
+        Error::not_found("this vault does not hold the dataset of this job").hint("Use the vault that published it.")
+    })?;
+    let released = dataset.selection.released;
+    gate::fits(seen.record.details.count, dimension, released.len() as u64)?;
+    Ok(Approval { model: spec.model, rows: seen.record.details.count, dimension, released, at: time::now() })
 }
 
 /// The owner allows a job to run and its output to leave.
@@ -305,7 +320,7 @@ pub async fn approve(home: &mut Home, network: &Network, job: &str, dry_run: boo
     seen.only(Side::Contributor)?;
     seen.in_state(&[JobState::Requested])?;
     let wanted = wanted(home, network, &seen)?;
-    let leaves = gate::preview(wanted.rows, wanted.dimension);
+    let leaves = gate::preview(wanted.rows, wanted.dimension, &wanted.released);
     if !dry_run {
         seen.kept.approved = Some(wanted);
         keep(home, seen.record.id, &seen.kept)?;

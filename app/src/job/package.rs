@@ -7,6 +7,7 @@ use zk::merkle::{Tier, Tree};
 use zk::provenance::{output_leaf, row_digest};
 
 use crate::error::{Error, Result};
+use crate::release;
 use crate::view::Check;
 
 /// The package's layout, in its first field.
@@ -35,6 +36,9 @@ pub struct Package {
     /// One leaf of 32 bytes a record, in the same order.
     #[serde(with = "serde_bytes")]
     pub leaves: Vec<u8>,
+    /// The released fields of each row, encoded by [`release::to_bytes`]; empty where the dataset releases none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<serde_bytes::ByteBuf>,
 }
 
 /// A short name on one line: it is shown to the consumer, and the owner chose it.
@@ -52,6 +56,8 @@ pub struct Expected {
     pub root: zk::Field,
     /// The output's root as committed.
     pub output_root: zk::Field,
+    /// The fields that the manifest releases.
+    pub released: Vec<String>,
 }
 
 impl Package {
@@ -72,7 +78,14 @@ impl Package {
             rows: rows.concat(),
             row_salts: row_salts.concat(),
             leaves: leaves.iter().flat_map(zk::field::to_bytes).collect(),
+            fields: Vec::new(),
         }
+    }
+
+    /// The package with released fields, one entry a row, or none.
+    pub fn with_fields(mut self, fields: Vec<Vec<u8>>) -> Self {
+        self.fields = fields.into_iter().map(serde_bytes::ByteBuf::from).collect();
+        self
     }
 
     /// Its bytes: DAG-CBOR.
@@ -104,12 +117,13 @@ impl Package {
             && package.row_salts.len() as u64 == count * 32
             && package.dimension > 0
             && package.rows.len() as u64 == count * u64::from(package.dimension) * 4
+            && (package.fields.is_empty() || package.fields.len() as u64 == count)
             && (1..=MAX_ROWS).contains(&count);
-        if fits {
-            Ok(package)
-        } else {
-            Err(Error::integrity("the package's rows, salts and leaves are not of one count"))
+        if !fits {
+            return Err(Error::integrity("the package's rows, salts, leaves and fields are not of one count"));
         }
+        package.fields.iter().try_for_each(|fields| release::from_bytes(fields).map(drop))?;
+        Ok(package)
     }
 
     /// The package again from the files that [`super::fetch`] wrote into `folder`.
@@ -129,6 +143,11 @@ impl Package {
                     line[key].as_str().and_then(|digits| hex::decode(digits).ok()).filter(|word| word.len() == 32);
                 to.extend(word.ok_or_else(|| unreadable(key))?);
             }
+            let fields = serde_json::from_value(line["fields"].clone()).map_err(|_| unreadable("fields in a line"))?;
+            package.fields.push(serde_bytes::ByteBuf::from(release::to_bytes(&fields)?));
+        }
+        if package.fields.iter().all(|fields| fields.is_empty()) {
+            package.fields.clear();
         }
         Package::from_bytes(&package.to_bytes()?)
     }
@@ -139,6 +158,7 @@ impl Package {
         self.rows.truncate(count * self.dimension as usize * 4);
         self.row_salts.truncate(count * 32);
         self.leaves.truncate(count * 32);
+        self.fields.truncate(count);
     }
 
     /// How many rows it has.
@@ -152,11 +172,16 @@ impl Package {
         &self.rows[position * width..][..width]
     }
 
-    /// The row's digest, as the output's tree commits to it.
+    /// The released fields of the row at `position`, encoded.
+    pub fn row_fields(&self, position: usize) -> &[u8] {
+        self.fields.get(position).map_or(&[], |fields| fields.as_slice())
+    }
+
+    /// The row's digest, as the output's tree commits to it: over its numbers and, behind them, its released fields.
     pub fn row_digest(&self, position: usize) -> [u8; 32] {
         let mut salt = [0; 32];
         salt.copy_from_slice(&self.row_salts[position * 32..][..32]);
-        row_digest(&salt, self.row(position))
+        row_digest(&salt, &[self.row(position), self.row_fields(position)].concat())
     }
 
     /// The leaf at `position`, as the dataset's tree commits to it.
@@ -203,7 +228,24 @@ impl Package {
                 self.rows_are_numbers(),
                 format!("{} numbers a row, none infinite or undefined", self.dimension),
             ),
+            check(
+                "released fields",
+                self.fields_are_among(&expected.released)?,
+                match expected.released.as_slice() {
+                    [] => "none, as the manifest says".to_owned(),
+                    names => format!("{}, as the manifest says; the owner states their values", names.join(", ")),
+                },
+            ),
         ])
+    }
+
+    fn fields_are_among(&self, released: &[String]) -> Result<bool> {
+        for fields in &self.fields {
+            if !release::from_bytes(fields)?.keys().all(|name| released.contains(name)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn rows_are_numbers(&self) -> bool {

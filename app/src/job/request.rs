@@ -121,6 +121,7 @@ fn preview(license: &B256, dataset: &Dataset, template: &str, network: &Network)
         dataset_id: String::new(),
         records: dataset.count,
         output_bytes: None,
+        positions: vec![],
         proof_ms: None,
         licensee: String::new(),
         price: format!("one run, paid in {} when the license was bought", network.symbol()),

@@ -16,7 +16,7 @@ use provenance::terms::{Action, Amount};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 use zk::merkle::Tree;
-use zk::provenance::{Material, Statement, Witness, output_leaf, row_digest};
+use zk::provenance::{Material, Statement, Witness, output_leaf};
 
 use super::delivery::Delivery;
 use super::package::Package;
@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::{self, Network};
 use crate::progress::{Progress, check_interrupt};
-use crate::{gate, ids, model, proving, random, view};
+use crate::{gate, ids, model, proving, random, release, view};
 
 /// What a run gave: all that committing, proving and settling need.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -182,8 +182,12 @@ fn compute_and_seal(
             spec.template
         )));
     }
-    if seen.kept.approved.as_ref().is_none_or(|approved| approved.model != spec.model || approved.rows != details.count)
-    {
+    let same = seen.kept.approved.as_ref().is_some_and(|approved| {
+        approved.model == spec.model
+            && approved.rows == details.count
+            && approved.released == dataset.selection.released
+    });
+    if !same {
         return Err(
             Error::refused("the request is not the one that was approved").hint("`job approve` shows it again.")
         );
@@ -205,17 +209,19 @@ fn compute_and_seal(
     check_interrupt()?;
     let output = output?;
     gate::pass(&output, details.count, model.dimension() as u64, license.terms.minRecords)?;
+    let fields = released(&dataset, &opened)?;
+    gate::pass_fields(&fields, details.count, &dataset.selection.released)?;
 
     let salts = (0..output.rows.len()).map(|_| random::bytes()).collect::<Result<Vec<[u8; 32]>>>()?;
-    let digests: Vec<[u8; 32]> = output.rows.iter().zip(&salts).map(|(row, salt)| row_digest(salt, row)).collect();
-    let outputs = output_tree(&dataset, &opened, &digests)?;
     let leaves: Vec<zk::Field> = opened.leaves.iter().map(zk::provenance::Leaf::hash).collect();
     let key = exchange::package_key()?;
-    let output_root = zk::field::to_bytes(&outputs.root());
 
     // The name of a folder on this machine is nobody's business.
     let name = if model.is_known() { model.name().to_owned() } else { hex::encode(model.digest()) };
-    let package = Package::new(&name, &device.name(), model.dimension() as u32, &output.rows, &salts, &leaves);
+    let package = Package::new(&name, &device.name(), model.dimension() as u32, &output.rows, &salts, &leaves)
+        .with_fields(fields);
+    let digests: Vec<[u8; 32]> = (0..output.rows.len()).map(|position| package.row_digest(position)).collect();
+    let output_root = zk::field::to_bytes(&output_tree(&dataset, &opened, &digests)?.root());
     let sealed = exchange::seal_package(&key, &seen.record.id.0, &spec.reply, &package.to_bytes()?)?;
     let output_digest = sha256(&sealed);
     let receipt = Receipt {
@@ -248,6 +254,15 @@ fn compute_and_seal(
     home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;
     home.keep_bytes(Kind::Package, &ids::shown(seen.record.id), &sealed)?;
     keep(home, seen.record.id, &seen.kept)
+}
+
+/// The released fields of every record, encoded; none at all where the dataset releases none.
+fn released(dataset: &dataset::Dataset, opened: &Opened) -> Result<Vec<Vec<u8>>> {
+    let names = &dataset.selection.released;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    opened.records.iter().map(|record| release::to_bytes(&release::of(record, names)?)).collect()
 }
 
 /// The contract that receipts are signed for.

@@ -21,6 +21,8 @@ pub struct Dataset {
     pub state: String,
     /// The names of the fields that its records' canonical bytes include.
     pub fields: Vec<String>,
+    /// The fields whose values leave with each row of a licensed run.
+    pub released: Vec<String>,
     /// Its id on-chain, once published.
     pub dataset_id: Option<String>,
     /// Its manifest, once published.
@@ -32,6 +34,9 @@ impl Display for Dataset {
         writeln!(f, "{}: {} records, {}", self.name, self.records, self.state)?;
         writeln!(f, "root   {}", self.root)?;
         writeln!(f, "fields {}", self.fields.join(", "))?;
+        if !self.released.is_empty() {
+            writeln!(f, "released with each row: {}", self.released.join(", "))?;
+        }
         if let (Some(id), Some(cid)) = (&self.dataset_id, &self.manifest_cid) {
             writeln!(f, "id     {id}\nmanifest {cid}")?;
         }

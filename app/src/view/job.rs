@@ -23,6 +23,8 @@ pub struct Job {
     pub records: u64,
     /// Bytes of the sealed output, once there is one.
     pub output_bytes: Option<u64>,
+    /// The positions that the challenge drew, in order; none before it is drawn. The proof opens these.
+    pub positions: Vec<u64>,
     /// How long proving took.
     pub proof_ms: Option<u64>,
     /// Who asked for it.
@@ -62,6 +64,10 @@ impl Display for Job {
         }
         if let Some(size) = self.output_bytes {
             writeln!(f, "  output {}", bytes(size))?;
+        }
+        if !self.positions.is_empty() {
+            let drawn: Vec<String> = self.positions.iter().map(u64::to_string).collect();
+            writeln!(f, "  drawn positions {}", drawn.join(", "))?;
         }
         self.leaves.iter().try_for_each(|what| writeln!(f, "  - {what}"))?;
         writeln!(f, "  next: {}", self.next)

@@ -52,6 +52,8 @@ pub struct Offer {
     pub kinds: Vec<String>,
     /// The fields.
     pub fields: Vec<String>,
+    /// The fields whose values come with each row of a run.
+    pub released: Vec<String>,
     /// How the records' source is known, such as `self-asserted`.
     pub source_level: String,
     /// The owner's address.
@@ -72,6 +74,9 @@ impl Display for Offer {
         writeln!(f, "  {}: {} records ({}), {}", self.dataset, self.records, self.kinds.join(", "), self.source_level)?;
         for sentence in &self.terms.summary {
             writeln!(f, "  - {sentence}")?;
+        }
+        if !self.released.is_empty() {
+            writeln!(f, "  - With each row come the record's {}.", self.released.join(", "))?;
         }
         writeln!(f, "  owner {}: {} delivered, {} refunded", self.owner, self.delivered, self.refunded)
     }

@@ -105,6 +105,8 @@ pub struct Demo {
     pub output_rows: u64,
     /// Their length.
     pub embedding_dim: u64,
+    /// The record positions that were drawn and opened by the proof.
+    pub positions: Vec<u64>,
     /// The proof.
     pub proof: ProofCost,
     /// Gas of the settling transaction.
@@ -123,6 +125,8 @@ impl Display for Demo {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{} records licensed, embedded on {}, proven and paid.", self.records, self.device)?;
         writeln!(f, "  output    {} rows of {} numbers ({})", self.output_rows, self.embedding_dim, self.model)?;
+        let drawn: Vec<String> = self.positions.iter().map(u64::to_string).collect();
+        writeln!(f, "  drawn     positions {} of {}", drawn.join(", "), self.records)?;
         writeln!(
             f,
             "  proof     {} constraints, proved in {} ms, verified in {} ms, {} bytes",

@@ -16,7 +16,7 @@ const RECORDS: &str = "records";
 const DELIVERED: &str = "delivered";
 
 impl FieldKind {
-    const ALL: [Self; 5] = [Self::Text, Self::Integer, Self::Number, Self::Boolean, Self::Time];
+    const ALL: [Self; 6] = [Self::Text, Self::Integer, Self::Number, Self::Boolean, Self::Time, Self::Day];
 
     const fn schema_org(self) -> &'static str {
         match self {
@@ -25,6 +25,7 @@ impl FieldKind {
             FieldKind::Number => "sc:Float",
             FieldKind::Boolean => "sc:Boolean",
             FieldKind::Time => "sc:DateTime",
+            FieldKind::Day => "sc:Date",
         }
     }
 }
@@ -158,14 +159,18 @@ pub(super) fn write(m: &Manifest) -> Value {
 }
 
 fn field(field: &Field) -> Value {
-    json!({
+    let mut value = json!({
         "@type": "cr:Field",
         "@id": format!("{RECORDS}/{}", field.name),
         "name": field.name,
         "description": field.description,
         "dataType": field.kind.schema_org(),
         "source": {"fileSet": {"@id": DELIVERED}, "extract": {"column": field.name}},
-    })
+    });
+    if let (true, Value::Object(map)) = (field.released, &mut value) {
+        map.insert("usu:released".into(), json!(true));
+    }
+    value
 }
 
 fn word(bytes: &[u8; 32]) -> String {
@@ -213,6 +218,7 @@ fn fields(root: &Map<String, Value>) -> Result<Vec<Field>> {
                 name: string(field, "name")?.into(),
                 description: string(field, "description")?.into(),
                 kind: named(field, "dataType", &FieldKind::ALL, FieldKind::schema_org)?,
+                released: field.contains_key("usu:released"),
             })
         })
         .collect()

@@ -21,9 +21,19 @@ pub(crate) fn manifest() -> Manifest {
         kinds: vec!["letter".into(), "note".into()],
         days: Some(("1831-12-27".parse().unwrap(), "1836-10-02".parse().unwrap())),
         fields: vec![
-            Field { name: "text".into(), description: "The letter.".into(), kind: FieldKind::Text },
-            Field { name: "time".into(), description: "When it was written.".into(), kind: FieldKind::Time },
-            Field { name: "pages".into(), description: "How long it is.".into(), kind: FieldKind::Integer },
+            Field { name: "text".into(), description: "The letter.".into(), kind: FieldKind::Text, released: false },
+            Field {
+                name: "time".into(),
+                description: "When it was written.".into(),
+                kind: FieldKind::Time,
+                released: false,
+            },
+            Field {
+                name: "pages".into(),
+                description: "How long it is.".into(),
+                kind: FieldKind::Integer,
+                released: true,
+            },
         ],
         counted: Some(Counted { field: "pages".into(), scale: 0, edges: (0..17).collect() }),
     }
@@ -174,6 +184,7 @@ fn odd_fields_are_refused() {
     unwritable(|m| m.fields.clear(), "fields");
     unwritable(|m| m.fields[1].name = "text".into(), "twice");
     unwritable(|m| m.fields = vec![m.fields[0].clone(); 65], "fields");
+    unwritable(|m| m.fields[0].released = true, "free text");
     unwritable(|m| m.days = Some(("2025-01-02".parse().unwrap(), "2025-01-01".parse().unwrap())), "first day");
 }
 
