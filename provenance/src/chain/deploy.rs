@@ -5,7 +5,7 @@ use alloy::providers::Provider;
 use alloy::sol_types::SolValue;
 use serde::Deserialize;
 
-use super::client::{Currency, Endpoint, Link, Profile, code_hashes};
+use super::client::{Currency, Endpoint, Link, Profile, Rules, Step, code_hashes};
 use super::{Signer, keccak256};
 use crate::{Error, Result};
 
@@ -108,6 +108,8 @@ pub async fn deploy_as(endpoint: Endpoint, signer: &Signer, plan: &Deployment) -
         confirmations: plan.confirmations,
         development: plan.development,
         unpredictable_hash: plan.unpredictable_hash,
+        genesis: Some(link.genesis()),
+        rules: Rules::default(),
     })
 }
 
@@ -122,7 +124,8 @@ impl Site<'_> {
     async fn create(&self, artifact: &str, arguments: Vec<u8>) -> Result<Address> {
         let mut code = bytecode(artifact)?;
         code.extend_from_slice(&arguments);
-        let receipt = self.link.send(self.signer, TxKind::Create, code.into(), self.confirmations).await?;
+        let step = Step { key: keccak256(&code), to: TxKind::Create, input: code.into() };
+        let receipt = self.link.send(self.signer, &step, self.confirmations).await?;
         receipt.contract_address.ok_or_else(|| Error::Integrity("the node gave no address for a new contract".into()))
     }
 

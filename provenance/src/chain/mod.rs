@@ -1,6 +1,7 @@
 //! The chain: the one place that names alloy or revm. Above it there are datasets, licenses, jobs and rewards.
 //!
-//! [`client::Chain`] talks to the contracts on any network; [`devnet::Devnet`] is the embedded network's chain;
+//! [`client::Chain`] talks to the contracts on any network; [`outbox::Outbox`] keeps what it began; [`devnet::Devnet`] is
+//! the embedded network's chain;
 //! [`deploy::deploy`] puts the contracts on a fresh one; [`facts`] are events that can be checked without any network.
 
 pub mod bindings;
@@ -9,6 +10,8 @@ pub mod confirm;
 pub mod deploy;
 pub mod devnet;
 pub mod facts;
+mod frames;
+pub mod outbox;
 pub mod typed;
 
 pub use bindings::{Commitment, Dataset, DatasetState, Job, JobState, License, LicenseState, Output, RefundReason};

@@ -5,6 +5,8 @@ use alloy::providers::Provider;
 use alloy::rpc::types::{Filter, Log};
 use alloy::sol_types::SolEventInterface;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Chain, revert};
 use crate::chain::bindings::DatasetRegistry::DatasetRegistryEvents;
 use crate::chain::bindings::JobEscrow::JobEscrowEvents;
@@ -15,7 +17,7 @@ use crate::{Error, Result};
 const PAGE: u64 = 2_000;
 
 /// Where in the chain something happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The block's number.
     pub block: u64,
@@ -73,7 +75,7 @@ impl Chain {
             let end = (start + PAGE - 1).min(to);
             let page = filter.clone().from_block(start).to_block(end);
             for log in self.link.provider().get_logs(&page).await.map_err(revert::error)? {
-                if let Some(fact) = self.fact(&log) {
+                if let Some(fact) = self.fact(&log.inner).filter(|_| !log.removed) {
                     events.push(Event { place: self.place(&log).await?, fact });
                 }
             }
@@ -84,17 +86,14 @@ impl Chain {
     }
 
     /// Events that our contracts inherit (token transfers and the like) are nothing to us.
-    fn fact(&self, log: &Log) -> Option<Fact> {
-        let profile = self.profile();
-        let contract: Address = log.address();
-        if log.removed {
-            None
-        } else if contract == profile.datasets {
-            DatasetRegistryEvents::decode_log(&log.inner).ok().map(|log| Fact::Dataset(log.data))
+    pub(super) fn fact(&self, log: &alloy::primitives::Log) -> Option<Fact> {
+        let (profile, contract): (_, Address) = (self.profile(), log.address);
+        if contract == profile.datasets {
+            DatasetRegistryEvents::decode_log(log).ok().map(|log| Fact::Dataset(log.data))
         } else if contract == profile.licenses {
-            LicenseRegistryEvents::decode_log(&log.inner).ok().map(|log| Fact::License(log.data))
+            LicenseRegistryEvents::decode_log(log).ok().map(|log| Fact::License(log.data))
         } else if contract == profile.escrow {
-            JobEscrowEvents::decode_log(&log.inner).ok().map(|log| Fact::Job(log.data))
+            JobEscrowEvents::decode_log(log).ok().map(|log| Fact::Job(log.data))
         } else {
             None
         }

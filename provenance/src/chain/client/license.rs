@@ -68,6 +68,8 @@ impl Chain {
     pub async fn buy(&self, signer: &Signer, purchase: &Purchase) -> Result<(B256, Vec<Sent>)> {
         let offer = purchase.offer.clone();
         let dataset = self.dataset(offer.dataset).await?;
+        let digest = typed::Typed::signing_hash(&offer, &self.offers_domain());
+        let id = Self::license_id(digest, signer.address(), purchase.nonce);
         let mut sent = Vec::new();
         let price = offer.terms.pricePerRun.saturating_mul(U256::from(offer.terms.maxRuns));
         self.check_offer(signer, purchase, &dataset).await?;
@@ -80,7 +82,7 @@ impl Chain {
             dataset,
             nonce: purchase.nonce,
         };
-        let receipt = self.tell(signer, self.profile().licenses, call).await?;
+        let receipt = self.tell(signer, self.profile().licenses, call, &[id]).await?;
         let event: LicenseRegistry::LicenseBought = logged(&receipt, self.profile().licenses)?;
         sent.push(link::summary(&receipt));
         Ok((event.license, sent))
@@ -125,7 +127,7 @@ impl Chain {
     pub async fn revoke(&self, signer: &Signer, id: B256) -> Result<Sent> {
         let terms = self.license(id).await?.terms;
         let call = LicenseRegistry::revokeCall { license: id, terms };
-        Ok(link::summary(&self.tell(signer, self.profile().licenses, call).await?))
+        Ok(link::summary(&self.tell(signer, self.profile().licenses, call, &[id]).await?))
     }
 
     /// Licensee at any time, anyone after expiry: ends the license; its unused runs are credited to the licensee.
@@ -135,14 +137,13 @@ impl Chain {
     pub async fn reclaim(&self, signer: &Signer, id: B256) -> Result<Sent> {
         let terms = self.license(id).await?.terms;
         let call = LicenseRegistry::reclaimCall { license: id, terms };
-        Ok(link::summary(&self.tell(signer, self.profile().licenses, call).await?))
+        Ok(link::summary(&self.tell(signer, self.profile().licenses, call, &[id]).await?))
     }
 
     /// Refuses an offer before any token is allowed: signature, chain, contract, end, buyer, currency and state.
     async fn check_offer(&self, signer: &Signer, purchase: &Purchase, dataset: &Dataset) -> Result<()> {
         let offer = &purchase.offer;
-        let domain = typed::Domain { chain_id: self.profile().chain_id, contract: self.profile().licenses };
-        let hash = typed::Typed::signing_hash(offer, &domain);
+        let hash = typed::Typed::signing_hash(offer, &self.offers_domain());
         typed::expect_signer(hash, &purchase.signature, dataset.owner, "the offer")?;
         let now = self.now().await?;
         if now > offer.validUntil {
@@ -155,6 +156,11 @@ impl Chain {
             return Err(Error::Refused(format!("{} is not a currency of this network", offer.terms.currency)));
         }
         self.check_open(offer, hash, dataset).await
+    }
+
+    /// What offers are signed for.
+    fn offers_domain(&self) -> typed::Domain {
+        typed::Domain { chain_id: self.profile().chain_id, contract: self.profile().licenses }
     }
 
     /// Refuses an offer that nobody can buy any more. `digest` is the offer's.
@@ -184,7 +190,8 @@ impl Chain {
         if self.ask(token, allowance).await? >= price {
             return Ok(None);
         }
-        let receipt = self.tell(signer, token, RewardToken::approveCall { spender, value: price }).await?;
+        let call = RewardToken::approveCall { spender, value: price };
+        let receipt = self.tell(signer, token, call, &[spender.into_word(), price.into()]).await?;
         Ok(Some(link::summary(&receipt)))
     }
 

@@ -1,41 +1,33 @@
-//! The connection to a node, and sending transactions over it one at a time per account.
+//! The connection to a node, and what the client holds the node to.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
-use alloy::eips::{BlockId, BlockNumberOrTag, Encodable2718};
-use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy::eips::{BlockId, BlockNumberOrTag};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::client::RpcClient;
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
-use alloy::signers::SignerSync;
-use alloy::transports::http::reqwest;
 
+use super::http::{Http, Patience};
+use super::profile::{Profile, Rules};
 use super::revert;
-use crate::chain::Signer;
 use crate::chain::devnet::Devnet;
+use crate::chain::outbox::Outbox;
 use crate::{Error, Result};
 
-/// How long one question to a node may take.
-const QUESTION: Duration = Duration::from_secs(30);
-/// How long a transaction may take to be included before the wait is given up.
-const INCLUSION: Duration = Duration::from_secs(600);
-/// Wei per gas that are never exceeded: a node that asks for more is not believed.
-const FEE_CEILING: u128 = 2_000_000_000_000;
 /// Gas money a test node is told to give, in wei: 100 tokens.
 const GIFT: u128 = 100_000_000_000_000_000_000;
 /// Gas money that is enough, in wei: 10 tokens.
 const ENOUGH: u128 = 10_000_000_000_000_000_000;
-/// Tries when another process used the account's next nonce first.
-const NONCE_TRIES: usize = 3;
 
 /// Where a chain is reached.
 #[derive(Debug, Clone)]
 pub enum Endpoint {
     /// A node's JSON-RPC over HTTP.
     Http(String),
+    /// The same with other limits than the usual ones.
+    HttpWithin(String, Patience),
     /// The embedded chain in this process.
     Embedded(Devnet),
 }
@@ -53,19 +45,25 @@ pub struct Sent {
     pub fee: U256,
 }
 
-/// A connection to one chain.
+/// A connection to one chain. Clones share it.
 #[derive(Debug, Clone)]
 pub(in crate::chain) struct Link {
     provider: DynProvider,
     chain_id: u64,
-    poll: Duration,
+    genesis: B256,
+    pub(super) poll: Duration,
+    pub(super) rules: Rules,
+    /// keccak-256 of the code at the addresses that are pinned.
+    code: BTreeMap<Address, B256>,
+    pub(super) outbox: Outbox,
 }
 
 impl Link {
     /// Connects and asks the node which chain it is.
     pub(in crate::chain) async fn open(endpoint: Endpoint) -> Result<Self> {
         let (client, poll) = match endpoint {
-            Endpoint::Http(url) => http(&url)?,
+            Endpoint::Http(url) => http(&url, Patience::default())?,
+            Endpoint::HttpWithin(url, patience) => http(&url, patience)?,
             Endpoint::Embedded(devnet) => (RpcClient::new(devnet, true), Duration::from_millis(5)),
         };
         let provider = ProviderBuilder::new()
@@ -73,7 +71,49 @@ impl Link {
             .connect_client(client.with_poll_interval(poll))
             .erased();
         let chain_id = provider.get_chain_id().await.map_err(revert::error)?;
-        Ok(Self { provider, chain_id, poll })
+        let (rules, code, outbox) = (Rules::default(), BTreeMap::new(), Outbox::in_memory());
+        let mut link = Self { provider, chain_id, genesis: B256::ZERO, poll, rules, code, outbox };
+        link.genesis = link.first_block().await?;
+        Ok(link)
+    }
+
+    /// Holds the node to what the profile pins, from now on.
+    pub(super) fn hold_to(&mut self, profile: &Profile) {
+        self.code = profile.code_hashes.clone();
+        self.rules = profile.rules.clone();
+    }
+
+    /// Where steps are written down before they are sent.
+    pub(super) fn keep_in(&mut self, outbox: Outbox) {
+        self.outbox = outbox;
+    }
+
+    /// The hash of block 0. Nothing else of it is read: on some chains it is no block like the others.
+    async fn first_block(&self) -> Result<B256> {
+        #[derive(Debug, serde::Deserialize)]
+        struct First {
+            hash: B256,
+        }
+        let first: Option<First> =
+            self.provider.raw_request("eth_getBlockByNumber".into(), ("0x0", false)).await.map_err(revert::error)?;
+        Ok(first.ok_or_else(|| Error::Network("the node gives no first block".into()))?.hash)
+    }
+
+    /// Refuses to sign for a node that is, by now, another chain or has other code at `to`.
+    pub(super) async fn check_pins(&self, to: Option<&Address>) -> Result<()> {
+        let node = self.provider.get_chain_id().await.map_err(revert::error)?;
+        if node != self.chain_id {
+            return Err(Error::WrongNetwork(format!("the node now says chain {node}, not {}", self.chain_id)));
+        }
+        if self.first_block().await? != self.genesis {
+            return Err(Error::WrongNetwork(format!("the node now runs another chain with the id {node}")));
+        }
+        let Some((to, expected)) = to.and_then(|to| self.code.get_key_value(to)) else { return Ok(()) };
+        let code = self.provider.get_code_at(*to).await.map_err(revert::error)?;
+        if keccak256(&code) != *expected {
+            return Err(Error::WrongNetwork(format!("the contract at {to} is not the one that was deployed")));
+        }
+        Ok(())
     }
 
     pub(in crate::chain) fn provider(&self) -> &DynProvider {
@@ -85,117 +125,15 @@ impl Link {
         self.chain_id
     }
 
+    /// The hash of block 0.
+    pub(in crate::chain) fn genesis(&self) -> B256 {
+        self.genesis
+    }
+
     /// Asks the contract at `to`, in the state after the newest block.
     pub(super) async fn ask(&self, to: Address, input: Vec<u8>) -> Result<Bytes> {
         let request = TransactionRequest::default().to(to).input(Bytes::from(input).into());
         self.provider.call(request).block(BlockId::latest()).await.map_err(revert::error)
-    }
-
-    /// Signs, sends and waits until `confirmations` blocks follow the transaction's.
-    ///
-    /// # Errors
-    /// [`Error::Reverted`] before anything is sent when the contract would refuse, or after when it did.
-    pub(in crate::chain) async fn send(
-        &self,
-        signer: &Signer,
-        to: TxKind,
-        input: Bytes,
-        confirmations: u64,
-    ) -> Result<TransactionReceipt> {
-        let turn = turn(self.chain_id, signer.address());
-        let hash = {
-            let _turn = turn.lock().await;
-            self.broadcast(signer, to, input).await?
-        };
-        self.included(hash, confirmations).await
-    }
-
-    async fn broadcast(&self, signer: &Signer, to: TxKind, input: Bytes) -> Result<B256> {
-        let mut tries = 0;
-        loop {
-            let transaction = self.prepare(signer, to, input.clone()).await?;
-            let envelope = sign(signer, transaction)?;
-            match self.provider.send_raw_transaction(&envelope.encoded_2718()).await {
-                Ok(_) => return Ok(*envelope.tx_hash()),
-                Err(error) => {
-                    tries += 1;
-                    if tries == NONCE_TRIES || !revert::is_stale_nonce(&error) {
-                        return Err(revert::error(error));
-                    }
-                }
-            }
-        }
-    }
-
-    async fn prepare(&self, signer: &Signer, to: TxKind, input: Bytes) -> Result<TxEip1559> {
-        let node = self.provider.get_chain_id().await.map_err(revert::error)?;
-        if node != self.chain_id {
-            return Err(Error::WrongNetwork(format!("the node now says chain {node}, not {}", self.chain_id)));
-        }
-        let from = signer.address();
-        let nonce = self.provider.get_transaction_count(from).pending().await.map_err(revert::error)?;
-        let request = TransactionRequest { from: Some(from), to: Some(to), ..Default::default() }
-            .input(input.clone().into())
-            .nonce(nonce);
-        let needed = self.provider.estimate_gas(request).block(BlockId::pending()).await.map_err(revert::error)?;
-        let fees = self.provider.estimate_eip1559_fees().await.map_err(revert::error)?;
-        if fees.max_fee_per_gas > FEE_CEILING {
-            return Err(Error::Refused(format!(
-                "the node asks for {} wei per gas, which is absurd",
-                fees.max_fee_per_gas
-            )));
-        }
-        Ok(TxEip1559 {
-            chain_id: self.chain_id,
-            nonce,
-            // State can change before inclusion; what is not used is not paid.
-            gas_limit: needed + needed / 5,
-            max_fee_per_gas: fees.max_fee_per_gas,
-            max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
-            to,
-            input,
-            ..Default::default()
-        })
-    }
-
-    async fn included(&self, hash: B256, confirmations: u64) -> Result<TransactionReceipt> {
-        let start = Instant::now();
-        loop {
-            let receipt = self.provider.get_transaction_receipt(hash).await.map_err(|error| sent(hash, error))?;
-            if let Some(receipt) = receipt
-                && self.is_deep(&receipt, confirmations).await?
-            {
-                return self.succeeded(receipt).await;
-            }
-            if start.elapsed() > INCLUSION {
-                return Err(Error::Network(format!("transaction {hash} was sent and is not included yet")));
-            }
-            tokio::time::sleep(self.poll).await;
-        }
-    }
-
-    async fn is_deep(&self, receipt: &TransactionReceipt, confirmations: u64) -> Result<bool> {
-        if confirmations == 0 {
-            return Ok(true);
-        }
-        let head = self.provider.get_block_number().await.map_err(revert::error)?;
-        Ok(receipt.block_number.is_some_and(|block| head >= block + confirmations))
-    }
-
-    /// A transaction that was included and reverted: asks again for the reason.
-    async fn succeeded(&self, receipt: TransactionReceipt) -> Result<TransactionReceipt> {
-        if receipt.status() {
-            return Ok(receipt);
-        }
-        let hash = receipt.transaction_hash;
-        let again = match self.provider.get_transaction_by_hash(hash).await.map_err(revert::error)? {
-            Some(transaction) => self.provider.call(transaction.into_request()).pending().await.err(),
-            None => None,
-        };
-        match again.map(revert::error) {
-            Some(error @ Error::Reverted { .. }) => Err(error),
-            _ => Err(revert::unexplained(format!("transaction {hash} was included and reverted"))),
-        }
     }
 
     /// Gives an account with little gas money some, on the embedded chain and on anvil.
@@ -245,40 +183,9 @@ pub(super) fn summary(receipt: &TransactionReceipt) -> Sent {
     }
 }
 
-fn sign(signer: &Signer, transaction: TxEip1559) -> Result<TxEnvelope> {
-    let signature = signer
-        .sign_hash_sync(&transaction.signature_hash())
-        .map_err(|error| Error::Invalid(format!("cannot sign the transaction: {error}")))?;
-    Ok(TxEnvelope::from(transaction.into_signed(signature)))
-}
-
-/// An error after a transaction left: it may still be included.
-fn sent(hash: B256, error: alloy::transports::TransportError) -> Error {
-    match revert::error(error) {
-        Error::Network(message) => {
-            Error::Network(format!("{message}; transaction {hash} was sent and may be included"))
-        }
-        other => other,
-    }
-}
-
-fn http(url: &str) -> Result<(RpcClient, Duration)> {
-    let parsed: reqwest::Url = url.parse().map_err(|error| Error::Invalid(format!("{url} is not a URL: {error}")))?;
-    let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-    let mut builder = reqwest::Client::builder().timeout(QUESTION).connect_timeout(Duration::from_secs(10));
-    if local {
-        builder = builder.no_proxy();
-    }
-    let client = builder.build().map_err(|error| Error::Invalid(format!("cannot start an HTTP client: {error}")))?;
+fn http(url: &str, patience: Patience) -> Result<(RpcClient, Duration)> {
+    let http = Http::new(url, patience)?;
+    let local = http.is_local();
     let poll = if local { Duration::from_millis(25) } else { Duration::from_secs(2) };
-    Ok((RpcClient::new_http_with_client(client, parsed), poll))
-}
-
-type Turn = Arc<tokio::sync::Mutex<()>>;
-
-/// One sender at a time per account and chain: the next nonce is asked for, used and sent before anybody else asks.
-fn turn(chain_id: u64, account: Address) -> Turn {
-    static TURNS: LazyLock<Mutex<HashMap<(u64, Address), Turn>>> = LazyLock::new(Mutex::default);
-    let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(turns.entry((chain_id, account)).or_default())
+    Ok((RpcClient::new(http, local), poll))
 }

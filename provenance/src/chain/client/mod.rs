@@ -2,38 +2,46 @@
 
 mod events;
 mod evidence;
+mod follow;
+mod http;
 mod job;
 mod license;
 mod link;
 mod profile;
-
+mod proved;
 mod registry;
 mod revert;
 mod reward;
+mod sending;
+mod signing;
 mod steps;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256, TxKind, U256};
+use alloy::primitives::{Address, B256, TxKind, U256, keccak256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Log, TransactionReceipt};
 use alloy::sol_types::{SolCall, SolEvent};
 
 pub use self::events::{Event, Fact, Place};
+pub use self::follow::{EventFile, Followed};
+pub use self::http::Patience;
 pub use self::job::{Acknowledgment, JobRecord, Refund, Settlement};
 pub use self::license::{LicenseRecord, Purchase};
 pub use self::link::{Endpoint, Sent};
-pub use self::profile::{Currency, Profile};
+pub use self::profile::{Currency, Profile, Rules};
 pub use self::registry::{Announcement, Registration};
 pub use self::reward::Credit;
 
 pub(in crate::chain) use self::link::Link;
 pub(in crate::chain) use self::revert::error as transport_error;
+pub(in crate::chain) use self::sending::Step;
 
 use super::Signer;
 use super::bindings::ProvenanceVerifier;
+use super::outbox::Outbox;
 use crate::{Error, Result};
 
 /// The code hashes of some contracts, by address.
@@ -60,7 +68,7 @@ impl Chain {
     /// # Errors
     /// As [`Chain::connect`].
     pub async fn open(endpoint: Endpoint, profile: Profile) -> Result<Self> {
-        let link = Link::open(endpoint).await?;
+        let mut link = Link::open(endpoint).await?;
         if link.chain_id() != profile.chain_id {
             return Err(Error::WrongNetwork(format!(
                 "the node runs chain {}, the network {} is chain {}",
@@ -69,12 +77,36 @@ impl Chain {
                 profile.chain_id
             )));
         }
+        if profile.genesis.is_some_and(|genesis| genesis != link.genesis()) {
+            return Err(Error::WrongNetwork(format!(
+                "the node runs another chain with the id {}: its first block is not the one of the network {}",
+                profile.chain_id, profile.name
+            )));
+        }
+        link.hold_to(&profile);
         let chain = Self { link, profile };
         chain.check_code().await?;
         if !chain.profile.development {
             chain.check_production().await?;
         }
         Ok(chain)
+    }
+
+    /// The same connection, with every step written down in `outbox` before it is sent. Without one, what was begun is
+    /// forgotten when the process ends.
+    #[must_use]
+    pub fn with_outbox(mut self, outbox: Outbox) -> Self {
+        self.link.keep_in(outbox);
+        self
+    }
+
+    /// Goes on with every step of the signer that was begun and is not finished, and sends again what a reorganization
+    /// undid; nothing is done twice. Returns what was included. To be called when a network is opened after a crash.
+    ///
+    /// # Errors
+    /// [`Error::Network`], [`Error::WrongNetwork`]; the steps stay in the outbox.
+    pub async fn resume(&self, signer: &Signer) -> Result<Vec<Sent>> {
+        self.link.resume(signer, self.profile.confirmations).await
     }
 
     /// The network this is.
@@ -135,6 +167,9 @@ impl Chain {
     /// Where money is real, the challenge must not be foreseeable and the keys must not be the public ones.
     async fn check_production(&self) -> Result<()> {
         let profile = &self.profile;
+        if profile.genesis.is_none() {
+            return Err(Error::Refused(format!("the profile of {} pins no first block; write it again", profile.name)));
+        }
         if !profile.unpredictable_hash {
             return Err(Error::Refused(format!(
                 "block hashes on {} can be foreseen: it is for trying things out only",
@@ -157,9 +192,19 @@ impl Chain {
             .map_err(|_| Error::Integrity(format!("the answer to {} cannot be read", C::SIGNATURE)))
     }
 
-    async fn tell<C: SolCall>(&self, signer: &Signer, to: Address, call: C) -> Result<TransactionReceipt> {
-        let input = call.abi_encode().into();
-        self.link.send(signer, TxKind::Call(to), input, self.profile.confirmations).await
+    /// Does a step at most once. `about` says what it is done to: the same function about the same thing is the same
+    /// step, even where its other arguments differ from one try to the next.
+    async fn tell<C: SolCall>(
+        &self,
+        signer: &Signer,
+        to: Address,
+        call: C,
+        about: &[B256],
+    ) -> Result<TransactionReceipt> {
+        let mut named = [to.as_slice(), &C::SELECTOR].concat();
+        named.extend(about.iter().flat_map(|word| word.0));
+        let step = Step { key: keccak256(named), to: TxKind::Call(to), input: call.abi_encode().into() };
+        self.link.send(signer, &step, self.profile.confirmations).await
     }
 
     async fn storage(&self, contract: Address, slot: U256) -> Result<U256> {

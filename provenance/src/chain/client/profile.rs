@@ -36,6 +36,42 @@ pub struct Profile {
     /// trying things out only.
     #[serde(default)]
     pub unpredictable_hash: bool,
+    /// The hash of block 0; two chains can have one id.
+    #[serde(default)]
+    pub genesis: Option<B256>,
+    /// What a transaction may cost, and how long it is waited for.
+    #[serde(default)]
+    pub rules: Rules,
+}
+
+/// What a transaction may cost, and how long it is waited for. A node that asks for more is not believed: nothing is
+/// signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rules {
+    /// Most wei per gas.
+    pub max_per_gas: u64,
+    /// Most wei per gas beyond the block's base fee.
+    pub max_tip: u64,
+    /// Most wei for a whole transaction: its gas limit times its price.
+    pub max_fee: u64,
+    /// Seconds after which a transaction that is not included is sent again with a higher fee.
+    pub stuck_after: u64,
+    /// Seconds after which the wait for a transaction is given up; running the step again goes on waiting.
+    pub give_up_after: u64,
+}
+
+impl Default for Rules {
+    /// 500 gwei per gas, 20 gwei of them as a tip, a tenth of a whole token for a transaction; one minute; ten minutes.
+    fn default() -> Self {
+        Self {
+            max_per_gas: 500_000_000_000,
+            max_tip: 20_000_000_000,
+            max_fee: 100_000_000_000_000_000,
+            stuck_after: 60,
+            give_up_after: 600,
+        }
+    }
 }
 
 /// A token that prices can be in.

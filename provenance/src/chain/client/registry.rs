@@ -8,7 +8,7 @@ use super::{Chain, Event, Fact, Place, Sent, link, logged};
 use crate::chain::bindings::DatasetRegistry::{self, DatasetRegistryEvents as Logged};
 use crate::chain::bindings::LicenseRegistry::{self, LicenseRegistryEvents};
 use crate::chain::bindings::{Dataset, DatasetState};
-use crate::chain::{Signer, keccak256};
+use crate::chain::{Signer, keccak256, typed};
 use crate::{Error, Result, ids};
 
 /// What is registered of a dataset or of a new version of it.
@@ -56,7 +56,7 @@ impl Chain {
             tier: new.tier,
             ownerCommitment: new.owner_commitment,
         };
-        let receipt = self.tell(signer, self.profile().datasets, call).await?;
+        let receipt = self.tell(signer, self.profile().datasets, call, &[new.manifest]).await?;
         let event: DatasetRegistry::DatasetRegistered = logged(&receipt, self.profile().datasets)?;
         Ok((event.id, link::summary(&receipt)))
     }
@@ -76,7 +76,7 @@ impl Chain {
             tier: new.tier,
             ownerCommitment: new.owner_commitment,
         };
-        let receipt = self.tell(signer, self.profile().datasets, call).await?;
+        let receipt = self.tell(signer, self.profile().datasets, call, &[id, new.manifest]).await?;
         let event: DatasetRegistry::VersionPublished = logged(&receipt, self.profile().datasets)?;
         Ok((event.dataset.version, link::summary(&receipt)))
     }
@@ -88,7 +88,7 @@ impl Chain {
     pub async fn set_state(&self, signer: &Signer, id: B256, state: DatasetState) -> Result<Sent> {
         let current = self.dataset(id).await?;
         let call = DatasetRegistry::setStateCall { id, current, state };
-        Ok(link::summary(&self.tell(signer, self.profile().datasets, call).await?))
+        Ok(link::summary(&self.tell(signer, self.profile().datasets, call, &[id, typed::word(state as u64)]).await?))
     }
 
     /// The dataset's current version, rebuilt from events and checked against the hash the contract holds.
@@ -140,7 +140,7 @@ impl Chain {
     /// [`Error::Network`].
     pub async fn announce(&self, signer: &Signer, offer: B256) -> Result<Sent> {
         let call = LicenseRegistry::announceCall { offerCid: offer };
-        Ok(link::summary(&self.tell(signer, self.profile().licenses, call).await?))
+        Ok(link::summary(&self.tell(signer, self.profile().licenses, call, &[offer]).await?))
     }
 
     /// Every announcement, oldest first; by one owner where `owner` is given.
@@ -169,7 +169,7 @@ impl Chain {
     /// [`Error::Network`].
     pub async fn cancel_offer(&self, signer: &Signer, nonce: U256) -> Result<Sent> {
         let call = LicenseRegistry::cancelOfferCall { nonce };
-        Ok(link::summary(&self.tell(signer, self.profile().licenses, call).await?))
+        Ok(link::summary(&self.tell(signer, self.profile().licenses, call, &[nonce.into()]).await?))
     }
 
     /// How many licenses were sold under an offer's digest, and whether its owner canceled it.

@@ -37,14 +37,6 @@ pub(in crate::chain) fn error(error: TransportError) -> Error {
     }
 }
 
-/// The node says that the nonce is used up: another process sent for the same account.
-pub(super) fn is_stale_nonce(error: &TransportError) -> bool {
-    error.as_error_resp().is_some_and(|payload| {
-        let message = payload.message.to_lowercase();
-        message.contains("nonce too low") || message.contains("replacement transaction underpriced")
-    })
-}
-
 /// A revert without data.
 pub(super) fn unexplained(message: String) -> Error {
     Error::Reverted {

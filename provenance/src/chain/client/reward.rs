@@ -59,7 +59,9 @@ impl Chain {
     /// # Errors
     /// [`Error::Reverted`] with `NothingToWithdraw`; [`Error::Network`].
     pub async fn withdraw(&self, signer: &Signer, currency: Address) -> Result<(U256, Sent)> {
-        let receipt = self.tell(signer, self.profile().escrow, JobEscrow::withdrawCall { currency }).await?;
+        let receipt = self
+            .tell(signer, self.profile().escrow, JobEscrow::withdrawCall { currency }, &[currency.into_word()])
+            .await?;
         let event: JobEscrow::Withdrawn = super::logged(&receipt, self.profile().escrow)?;
         Ok((event.amount, link::summary(&receipt)))
     }
@@ -97,7 +99,7 @@ impl Chain {
         self.development_only()?;
         let currency = self.profile().currencies.first().map(|currency| currency.token);
         let token = currency.ok_or_else(|| Error::Refused("this network has no currency".into()))?;
-        let receipt = self.tell(signer, token, RewardToken::faucetCall { to: signer.address() }).await?;
+        let receipt = self.tell(signer, token, RewardToken::faucetCall { to: signer.address() }, &[]).await?;
         let event: RewardToken::FaucetUsed = super::logged(&receipt, token)?;
         Ok((event.amount, link::summary(&receipt)))
     }

@@ -1,12 +1,13 @@
 //! The steps of a job, from request to settled, refunded or delivered: one transaction each.
 
 use alloy::primitives::{B256, U256};
+use alloy::sol_types::{SolCall, SolValue};
 
 use super::{Chain, Sent, link, logged};
-use crate::chain::Signer;
 use crate::chain::bindings::JobEscrow;
 use crate::chain::bindings::{Commitment, Job, Output};
 use crate::chain::typed::SignatureBytes;
+use crate::chain::{Signer, keccak256};
 use crate::{Error, Result};
 
 impl Chain {
@@ -26,7 +27,7 @@ impl Chain {
         let terms = self.license(license).await?.terms;
         let dataset = self.dataset(terms.dataset).await?;
         let call = JobEscrow::requestCall { license, terms, dataset, action, spec, nonce };
-        let receipt = self.tell(signer, self.profile().escrow, call).await?;
+        let receipt = self.tell(signer, self.profile().escrow, call, &[license, spec, nonce.into()]).await?;
         let event: JobEscrow::JobRequested = logged(&receipt, self.profile().escrow)?;
         Ok((event.job, link::summary(&receipt)))
     }
@@ -37,7 +38,7 @@ impl Chain {
     /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
     pub async fn decline(&self, signer: &Signer, job: B256) -> Result<Sent> {
         let details = self.job(job).await?.details;
-        self.step(signer, JobEscrow::declineCall { job, details }).await
+        self.step(signer, JobEscrow::declineCall { job, details }, &[job]).await
     }
 
     /// Owner: commits to the output, once.
@@ -46,7 +47,8 @@ impl Chain {
     /// [`Error::Reverted`] after runBy or in another state; [`Error::NotFound`]; [`Error::Network`].
     pub async fn commit(&self, signer: &Signer, job: B256, output: &Output) -> Result<Sent> {
         let details = self.job(job).await?.details;
-        self.step(signer, JobEscrow::commitCall { job, details, output: output.clone() }).await
+        let about = [job, keccak256(output.abi_encode())];
+        self.step(signer, JobEscrow::commitCall { job, details, output: output.clone() }, &about).await
     }
 
     /// Anyone: fixes the challenge and returns it.
@@ -56,7 +58,7 @@ impl Chain {
     pub async fn draw(&self, signer: &Signer, job: B256) -> Result<(U256, Sent)> {
         let (details, commitment) = self.committed_job(job).await?;
         let call = JobEscrow::drawCall { job, details, commitment };
-        let receipt = self.tell(signer, self.profile().escrow, call).await?;
+        let receipt = self.tell(signer, self.profile().escrow, call, &[job]).await?;
         let event: JobEscrow::JobDrawn = logged(&receipt, self.profile().escrow)?;
         Ok((event.challenge, link::summary(&receipt)))
     }
@@ -67,7 +69,7 @@ impl Chain {
     /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
     pub async fn reject(&self, signer: &Signer, job: B256) -> Result<Sent> {
         let (details, commitment) = self.committed_job(job).await?;
-        self.step(signer, JobEscrow::rejectCall { job, details, commitment }).await
+        self.step(signer, JobEscrow::rejectCall { job, details, commitment }, &[job]).await
     }
 
     /// Licensee, until acceptBy, after the draw: lets the owner settle at once.
@@ -76,7 +78,7 @@ impl Chain {
     /// [`Error::Reverted`], [`Error::NotFound`], [`Error::Network`].
     pub async fn accept(&self, signer: &Signer, job: B256) -> Result<Sent> {
         let (details, commitment) = self.committed_job(job).await?;
-        self.step(signer, JobEscrow::acceptCall { job, details, commitment }).await
+        self.step(signer, JobEscrow::acceptCall { job, details, commitment }, &[job]).await
     }
 
     /// Anyone: pays the owner for a valid proof and publishes `k`.
@@ -86,7 +88,8 @@ impl Chain {
     pub async fn settle(&self, signer: &Signer, job: B256, proof: &[[u8; 32]; 8], k: [u8; 32]) -> Result<Sent> {
         let (details, commitment) = self.committed_job(job).await?;
         let proof = proof.map(U256::from_be_bytes);
-        self.step(signer, JobEscrow::settleCall { job, details, commitment, proof, k: k.into() }).await
+        let k = k.into();
+        self.step(signer, JobEscrow::settleCall { job, details, commitment, proof, k }, &[job, k]).await
     }
 
     /// Anyone: refunds the licensee of a job that missed a deadline.
@@ -96,7 +99,7 @@ impl Chain {
     pub async fn refund(&self, signer: &Signer, job: B256) -> Result<Sent> {
         let record = self.job(job).await?;
         let commitment = record.commitment.unwrap_or_default();
-        self.step(signer, JobEscrow::refundCall { job, details: record.details, commitment }).await
+        self.step(signer, JobEscrow::refundCall { job, details: record.details, commitment }, &[job]).await
     }
 
     /// Anyone who holds the licensee's signature over the receipt: marks a settled job as delivered.
@@ -106,11 +109,11 @@ impl Chain {
     pub async fn acknowledge(&self, signer: &Signer, job: B256, signature: &SignatureBytes) -> Result<Sent> {
         let (details, commitment) = self.committed_job(job).await?;
         let signature = signature.to_vec().into();
-        self.step(signer, JobEscrow::acknowledgeCall { job, details, commitment, signature }).await
+        self.step(signer, JobEscrow::acknowledgeCall { job, details, commitment, signature }, &[job]).await
     }
 
-    async fn step(&self, signer: &Signer, call: impl alloy::sol_types::SolCall) -> Result<Sent> {
-        Ok(link::summary(&self.tell(signer, self.profile().escrow, call).await?))
+    async fn step(&self, signer: &Signer, call: impl SolCall, about: &[B256]) -> Result<Sent> {
+        Ok(link::summary(&self.tell(signer, self.profile().escrow, call, about).await?))
     }
 
     async fn committed_job(&self, job: B256) -> Result<(Job, Commitment)> {

@@ -28,6 +28,15 @@ pub(super) struct Anvil {
 
 impl Anvil {
     pub(super) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Anvil whose first block has this time, so that two of them are two chains.
+    pub(super) fn start_at(time: u64) -> Self {
+        Self::with(&["--timestamp", &time.to_string()])
+    }
+
+    fn with(more: &[&str]) -> Self {
         let path = binary();
         assert!(
             path.exists(),
@@ -36,6 +45,7 @@ impl Anvil {
         );
         let mut child = Command::new(&path)
             .args(["--host", "127.0.0.1", "--port", "0", "--chain-id", "181818", "--hardfork", "prague"])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

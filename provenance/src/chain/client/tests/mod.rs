@@ -3,7 +3,10 @@
 mod anvil;
 mod bindings;
 mod facts;
+mod faults;
+mod follow;
 mod journey;
+mod liar;
 mod refusals;
 mod trapdoor;
 mod world;
