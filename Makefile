@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/usufruct/target
 export USUFRUCT_MODEL ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/usufruct/models/all-MiniLM-L6-v2
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui
+.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui bench-vault
 
 run: build
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) --no-print-directory window; else $(MAKE) --no-print-directory demo; fi
@@ -43,3 +43,7 @@ lint:
 
 fmt:
 	cargo fmt --all
+
+# The vault beside restic, borg, rustic, bupstash and age. BENCH_PERCENT=5 takes a minute or two; tools/bench-vault says more.
+bench-vault:
+	tools/bench-vault

@@ -1,11 +1,12 @@
 //! Chunks: where content is cut, how a chunk is named, and whether compressing it pays.
 
+use std::cell::RefCell;
 use std::io::Read;
 
 use fastcdc::v2020::{Normalization, cut_gear, get_gear_with_seed, select_masks};
-use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::wiped::Wiped;
 
 /// No chunk but an object's last is shorter. An object shorter than this is one chunk.
 pub(crate) const MIN: usize = 128 * 1024;
@@ -29,10 +30,12 @@ pub(crate) fn id(key: &[u8; 32], plaintext: &[u8]) -> ChunkId {
 /// Cuts what a reader yields into chunks, holding one chunk and no more.
 pub(crate) struct Cutter<'a> {
     source: &'a mut dyn Read,
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Wiped,
     filled: usize,
     taken: usize,
     ended: bool,
+    /// Where content is cut whatever it is, if so.
+    piece: Option<usize>,
     masks: (u64, u64),
     gear: (std::borrow::Cow<'static, [u64]>, std::borrow::Cow<'static, [u64]>),
 }
@@ -41,13 +44,19 @@ impl<'a> Cutter<'a> {
     pub(crate) fn new(source: &'a mut dyn Read, seed: u64) -> Cutter<'a> {
         Cutter {
             source,
-            buffer: Zeroizing::new(Vec::new()),
+            buffer: Wiped::default(),
             filled: 0,
             taken: 0,
             ended: false,
+            piece: None,
             masks: select_masks(AVERAGE, Normalization::Level1),
             gear: get_gear_with_seed(seed),
         }
+    }
+
+    /// Cuts after every `piece` bytes, up to [`MAX`].
+    pub(crate) fn of_pieces(source: &'a mut dyn Read, piece: usize) -> Cutter<'a> {
+        Cutter { piece: Some(piece.clamp(1, MAX)), ..Cutter::new(source, 1) }
     }
 
     /// The next chunk's plaintext, or `None` at the end. Errors are the reader's.
@@ -56,11 +65,15 @@ impl<'a> Cutter<'a> {
         if self.filled == 0 {
             return Ok(None);
         }
-        let (s, l) = self.masks;
-        let window = &self.buffer[..self.filled];
-        let (_, end) = cut_gear(window, MIN, AVERAGE, MAX, s, l, s << 1, l << 1, &self.gear.0, &self.gear.1);
+        let end = self.piece.unwrap_or_else(|| self.cut());
         self.taken = end.clamp(1, self.filled);
         Ok(Some(&self.buffer[..self.taken]))
+    }
+
+    fn cut(&self) -> usize {
+        let (s, l) = self.masks;
+        let window = &self.buffer[..self.filled];
+        cut_gear(window, MIN, AVERAGE, MAX, s, l, s << 1, l << 1, &self.gear.0, &self.gear.1).1
     }
 
     fn fill(&mut self) -> Result<()> {
@@ -86,7 +99,7 @@ impl<'a> Cutter<'a> {
     /// Small objects need a small buffer only. The old one is wiped as it goes.
     fn grow(&mut self) {
         let size = (self.buffer.len() * 8).clamp(16 * 1024, MAX);
-        let mut larger = Zeroizing::new(vec![0; size]);
+        let mut larger = Wiped::zeros(size);
         larger[..self.filled].copy_from_slice(&self.buffer[..self.filled]);
         self.buffer = larger;
     }
@@ -101,21 +114,44 @@ pub(crate) enum Encoding {
 }
 
 /// Compresses a chunk where it pays: the encoded bytes, or `None` to store it as it is.
-pub(crate) fn compress(plaintext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn compress(plaintext: &[u8]) -> Option<Wiped> {
     if plaintext.len() < 64 || looks_random(plaintext) {
         return None;
     }
-    let frame = Zeroizing::new(zstd::bulk::compress(plaintext, ZSTD_LEVEL).ok()?);
-    (frame.len() <= plaintext.len() - plaintext.len() / 32).then_some(frame)
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some(compressor) => compressor,
+            None => kept.insert(zstd::bulk::Compressor::new(ZSTD_LEVEL).ok()?),
+        };
+        let mut frame = Wiped::default();
+        frame.reserve_exact(plaintext.len() - plaintext.len() / 32);
+        // A frame that does not fit saves too little.
+        compressor.compress_to_buffer(plaintext, &mut *frame).ok()?;
+        Some(frame)
+    })
 }
 
 /// Undoes [`compress`]; `None` unless it yields exactly `length` bytes.
-pub(crate) fn decompress(frame: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decompress(frame: &[u8], length: usize) -> Option<Wiped> {
     if length > READ_MAX {
         return None;
     }
-    let plain = Zeroizing::new(zstd::bulk::decompress(frame, length).ok()?);
-    (plain.len() == length).then_some(plain)
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let decompressor = match kept {
+            Some(decompressor) => decompressor,
+            None => kept.insert(zstd::bulk::Decompressor::new().ok()?),
+        };
+        let mut plain = Wiped::default();
+        plain.reserve_exact(length);
+        decompressor.decompress_to_buffer(frame, &mut *plain).ok()?;
+        (plain.len() == length).then_some(plain)
+    })
+}
+
+thread_local! {
+    /// Making one takes longer than compressing a small chunk.
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 /// Shannon entropy of bytes taken evenly over the chunk. Few bytes cannot show 7.6 bits, so short chunks are tried.

@@ -33,6 +33,8 @@ mod head;
 mod index;
 mod key;
 mod log;
+#[doc(hidden)]
+pub mod measure;
 mod object;
 mod open;
 mod pack;
@@ -40,10 +42,12 @@ mod read;
 mod repair;
 mod replay;
 mod seal;
+mod stamps;
 mod standing;
 mod survey;
 mod system;
 mod vault;
+mod wiped;
 
 pub use backup::{BackupOutcome, Behind, Existing, Restored};
 pub use check::{CheckDepth, Problem, Report};
@@ -54,4 +58,5 @@ pub use gc_plan::{Fate, GcOptions, GcPlan, PackUse};
 pub use key::{KdfCost, Secret, Unlock};
 pub use object::{Entry, KIND_MAX, NAME_MAX, ObjectId};
 pub use open::{OnDamage, OnRollback, Options};
+pub use stamps::{Stamp, Stamps};
 pub use vault::{Status, Stored, Vault};

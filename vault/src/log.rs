@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zeroize::Zeroizing;
-
 use crate::chunk::{self, Encoding};
 use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::head::Sum;
 use crate::key::Keys;
-use crate::pack::{ALIGN, EntryHead, HEAD_BOX, HEADER, Location, PACK_MAX, PackId, TARGET, Type, tags};
+use crate::pack::{ALIGN, EntryHead, HEAD_BOX, HEADER, Location, PACK_MAX, PackId, Sealed, TARGET, Type, tags};
+use crate::wiped::Wiped;
 
 /// Open pack files kept at most.
 const FILES_MAX: usize = 64;
@@ -164,17 +163,22 @@ impl Log {
         length: usize,
         stored: &[u8],
     ) -> Result<Location> {
+        self.append_sealed(EntryHead::new(kind, encoding, length, stored.len(), id)?.seal(&self.keys, stored)?)
+    }
+
+    /// Appends an entry whose body was sealed before. Otherwise as [`Log::append`].
+    pub(crate) fn append_sealed(&mut self, sealed: Sealed) -> Result<Location> {
         self.check_writable()?;
-        let head = EntryHead::new(kind, encoding, length, stored.len(), id)?;
+        let head = sealed.head;
         let room = PACK_MAX - u64::from(head.entry_length());
         if self.end.offset >= TARGET || self.end.offset > room {
             self.create_pack()?;
         }
         let pack = self.pack(self.end.pack)?;
-        let entry = head.seal(&self.keys, &pack, self.end.offset, stored)?;
+        let entry = sealed.finish(&self.keys, &pack, self.end.offset)?;
         self.write(&entry)?;
         let at = Location { pack: pack.number, offset: self.end.offset as u32, length: entry.len() as u32 };
-        if kind != Type::Commit {
+        if head.kind != Type::Commit {
             extend_batch(&mut self.batch, &at, &entry);
             self.batch_entries += 1;
         }
@@ -387,16 +391,20 @@ impl Log {
     }
 
     /// Reads and opens a whole entry. [`Error::Damaged`] if a bit of it is not as it was written.
-    pub(crate) fn read(&self, at: &Location) -> Result<(EntryHead, Zeroizing<Vec<u8>>)> {
-        let entry = self.raw(at)?;
+    pub(crate) fn read(&self, at: &Location) -> Result<(EntryHead, Wiped)> {
+        self.open_entry(at, self.raw(at)?)
+    }
+
+    /// Opens an entry whose sealed bytes were read.
+    pub(crate) fn open_entry(&self, at: &Location, entry: Vec<u8>) -> Result<(EntryHead, Wiped)> {
         let pack = self.pack(at.pack)?;
         let bad = || Error::damaged(format!("{at}: the entry does not authenticate"));
-        let (head, body) = entry.split_at_checked(HEAD_BOX).ok_or_else(bad)?;
+        let (head, _) = entry.split_at_checked(HEAD_BOX).ok_or_else(bad)?;
         let head = EntryHead::open(&self.keys, &pack, u64::from(at.offset), head).ok_or_else(bad)?;
         if head.entry_length() != at.length {
             return Err(bad());
         }
-        let content = head.open_body(&self.keys, body).ok_or_else(bad)?;
+        let content = head.open_body(&self.keys, Wiped::from(entry), HEAD_BOX).ok_or_else(bad)?;
         Ok((head, content))
     }
 
@@ -410,11 +418,11 @@ impl Log {
     /// Does all the work of writing an entry again but the writing.
     pub(crate) fn seal_again(&self, at: &Location) -> Result<()> {
         let (head, encoded) = self.read_encoded(at)?;
-        head.seal(&self.keys, &self.pack(at.pack)?, u64::from(at.offset), &encoded).map(|_| ())
+        head.seal(&self.keys, &encoded).map(|_| ())
     }
 
     /// The content of an entry as it was encoded.
-    pub(crate) fn read_encoded(&self, at: &Location) -> Result<(EntryHead, Zeroizing<Vec<u8>>)> {
+    pub(crate) fn read_encoded(&self, at: &Location) -> Result<(EntryHead, Wiped)> {
         let (head, content) = self.read(at)?;
         if head.kind == Type::Chunk && chunk::id(&self.keys.chunk_id, &content) != head.id {
             return Err(Error::damaged(format!("{at}: a chunk's bytes have another id")));
@@ -422,8 +430,8 @@ impl Log {
         if head.encoding == Encoding::Bytes {
             return Ok((head, content));
         }
-        let entry = self.raw(at)?;
-        let encoded = head.open_encoded(&self.keys, &entry[HEAD_BOX..]);
+        let entry = Wiped::from(self.raw(at)?);
+        let encoded = head.open_encoded(&self.keys, entry, HEAD_BOX);
         encoded
             .map(|encoded| (head, encoded))
             .ok_or_else(|| Error::damaged(format!("{at}: it changed while it was read")))

@@ -1,11 +1,10 @@
 //! Packs: the file header, and entries of a sealed head and a sealed body.
 
-use zeroize::Zeroizing;
-
 use crate::chunk::{self, Encoding};
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::seal::{BOX, Reader, Sealer, VERSION, padded, random, same};
+use crate::wiped::Wiped;
 
 /// Bytes before the first entry.
 pub(crate) const HEADER: u64 = 64;
@@ -200,9 +199,10 @@ impl EntryHead {
         EntryHead::decode(&keys.entry.open(&[&pack.context(offset)], sealed)?)
     }
 
-    /// The content of its body box, decoded, or `None` when it does not authenticate as this head's.
-    pub(crate) fn open_body(&self, keys: &Keys, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let body = self.open_encoded(keys, sealed)?;
+    /// The content of its body box, which goes from `start` to the end of the buffer, decoded; `None` when it does not
+    /// authenticate as this head's.
+    pub(crate) fn open_body(&self, keys: &Keys, body: Wiped, start: usize) -> Option<Wiped> {
+        let body = self.open_encoded(keys, body, start)?;
         match self.encoding {
             Encoding::Bytes => Some(body),
             Encoding::Zstd => chunk::decompress(&body, self.length as usize),
@@ -210,8 +210,8 @@ impl EntryHead {
     }
 
     /// The same, not decoded.
-    pub(crate) fn open_encoded(&self, keys: &Keys, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let mut body = self.sealer(keys).open(&[&self.encode()], sealed)?;
+    pub(crate) fn open_encoded(&self, keys: &Keys, mut body: Wiped, start: usize) -> Option<Wiped> {
+        self.sealer(keys).open_within(&[&self.encode()], &mut body, start)?;
         if body.len() != self.padded as usize || body[self.stored as usize..].iter().any(|b| *b != 0) {
             return None;
         }
@@ -219,15 +219,12 @@ impl EntryHead {
         Some(body)
     }
 
-    /// The whole entry around `content`, to be written at `offset` of `pack`.
-    pub(crate) fn seal(&self, keys: &Keys, pack: &PackId, offset: u64, content: &[u8]) -> Result<Vec<u8>> {
-        let head = self.encode();
-        let mut body = Zeroizing::new(vec![0; self.padded as usize]);
-        body[..content.len()].copy_from_slice(content);
-        let mut out = Vec::with_capacity(self.entry_length() as usize);
-        keys.entry.seal_into(&[&pack.context(offset)], &head, &mut out)?;
-        self.sealer(keys).seal_into(&[&head], &body, &mut out)?;
-        Ok(out)
+    /// The entry around `content`, with room for its head, which depends on where the entry will be.
+    pub(crate) fn seal(self, keys: &Keys, content: &[u8]) -> Result<Sealed> {
+        let mut bytes = Vec::with_capacity(self.entry_length() as usize);
+        bytes.resize(HEAD_BOX, 0);
+        self.sealer(keys).seal_padded_into(&[&self.encode()], content, self.padded as usize, &mut bytes)?;
+        Ok(Sealed { head: self, bytes })
     }
 
     fn sealer<'k>(&self, keys: &'k Keys) -> &'k Sealer {
@@ -237,6 +234,22 @@ impl EntryHead {
             Type::Removal => &keys.removal,
             Type::Commit => &keys.commit,
         }
+    }
+}
+
+/// An entry whose body is sealed, and its head not yet.
+pub(crate) struct Sealed {
+    pub(crate) head: EntryHead,
+    bytes: Vec<u8>,
+}
+
+impl Sealed {
+    /// The whole entry, to be written at `offset` of `pack`.
+    pub(crate) fn finish(mut self, keys: &Keys, pack: &PackId, offset: u64) -> Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(HEAD_BOX);
+        keys.entry.seal_into(&[&pack.context(offset)], &self.head.encode(), &mut head)?;
+        self.bytes[..HEAD_BOX].copy_from_slice(&head);
+        Ok(self.bytes)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::PoisonError;
 
-use zeroize::Zeroizing;
-
 use crate::catalog::Located;
 use crate::chunk::{self, ChunkId};
 use crate::error::{Error, Result};
@@ -12,6 +10,7 @@ use crate::log::Position;
 use crate::object::{Object, ObjectId};
 use crate::pack::{HEADER, Location, Type};
 use crate::vault::Vault;
+use crate::wiped::Wiped;
 
 impl Vault {
     /// A catalog that failed is made anew at the next opening.
@@ -45,7 +44,7 @@ impl Vault {
     }
 
     /// One chunk, its id recomputed.
-    fn read_chunk(&self, id: &ChunkId) -> Result<Zeroizing<Vec<u8>>> {
+    fn read_chunk(&self, id: &ChunkId) -> Result<Wiped> {
         let at = self.locate(id)?;
         let (head, plaintext) = self.log.read(&at)?;
         let sound = head.kind == Type::Chunk && head.id == *id && chunk::id(&self.keys.chunk_id, &plaintext) == *id;

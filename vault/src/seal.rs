@@ -1,10 +1,11 @@
 //! Sealing: XChaCha20-Poly1305 with random nonces, one key and one domain for each kind of thing, and padding.
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
-use zeroize::Zeroizing;
+use chacha20::{Key, R20, hchacha};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Result};
+use crate::wiped::Wiped;
 
 /// The version of the format, bound into every box.
 pub(crate) const VERSION: u16 = 1;
@@ -50,16 +51,28 @@ impl Sealer {
 
     /// Appends `nonce | ciphertext | tag` of `plaintext` to `out`.
     pub(crate) fn seal_into(&self, context: &[&[u8]], plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.seal_padded_into(context, plaintext, plaintext.len(), out)
+    }
+
+    /// [`Sealer::seal_into`] for a plaintext that is followed by zeros up to `padded` bytes.
+    pub(crate) fn seal_padded_into(
+        &self,
+        context: &[&[u8]],
+        plaintext: &[u8],
+        padded: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let start = out.len();
-        out.reserve(plaintext.len() + BOX);
-        out.extend_from_slice(&random::<NONCE>()?);
+        out.reserve(padded + BOX);
+        let nonce = random::<NONCE>()?;
+        out.extend_from_slice(&nonce);
         out.extend_from_slice(plaintext);
-        let (nonce, text) = out[start..].split_at_mut(NONCE);
-        let tag = self
-            .cipher()
-            .encrypt_inout_detached(&nonce_of(nonce), &self.aad(context), text.into())
-            .map_err(|_| Error::Limit("too long to seal in one piece".into()))?;
-        out.extend_from_slice(&tag);
+        out.resize(start + NONCE + padded, 0);
+        let too_long = || Error::Limit("too long to seal in one piece".into());
+        let (key, nonce) = self.cipher(&nonce).ok_or_else(too_long)?;
+        let text = &mut out[start + NONCE..];
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(self.aad(context)), text).map_err(|_| too_long())?;
+        out.extend_from_slice(tag.as_ref());
         Ok(())
     }
 
@@ -71,20 +84,33 @@ impl Sealer {
     }
 
     /// The plaintext of a box, or `None` when a single bit of it, its key, domain, vault or context differs.
-    pub(crate) fn open(&self, context: &[&[u8]], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let text = sealed.len().checked_sub(BOX)?;
-        let (nonce, rest) = sealed.split_at(NONCE);
-        let (body, tag) = rest.split_at(text);
-        let tag = Tag::try_from(tag).ok()?;
-        let mut plain = Zeroizing::new(body.to_vec());
-        self.cipher()
-            .decrypt_inout_detached(&nonce_of(nonce), &self.aad(context), plain.as_mut_slice().into(), &tag)
-            .ok()?;
+    pub(crate) fn open(&self, context: &[&[u8]], sealed: &[u8]) -> Option<Wiped> {
+        let mut plain = Wiped::from(sealed.to_vec());
+        self.open_within(context, &mut plain, 0)?;
         Some(plain)
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.key).into())
+    /// Opens the box that goes from `start` to the end of a buffer and leaves its plaintext in the buffer, alone. After
+    /// `None` the buffer holds nothing of use.
+    pub(crate) fn open_within(&self, context: &[&[u8]], buffer: &mut Wiped, start: usize) -> Option<()> {
+        let nonce = buffer.get(start..)?.first_chunk::<NONCE>()?;
+        let (key, nonce) = self.cipher(nonce)?;
+        let aad = Aad::from(self.aad(context));
+        let length = key.open_within(nonce, aad, buffer.as_mut_slice(), start + NONCE..).ok()?.len();
+        buffer.truncate(length);
+        Some(())
+    }
+
+    /// XChaCha20-Poly1305 is ChaCha20-Poly1305 under a key of its own for each nonce's first 16 bytes. Source:
+    /// draft-irtf-cfrg-xchacha-03, section 2.
+    fn cipher(&self, nonce: &[u8; NONCE]) -> Option<(LessSafeKey, Nonce)> {
+        let (first, last) = nonce.split_first_chunk::<16>()?;
+        let mut key = hchacha::<R20>(&Key::from(*self.key), first.into());
+        let unbound = UnboundKey::new(&CHACHA20_POLY1305, &key).ok();
+        key.as_mut_slice().zeroize();
+        let mut short = [0; 12];
+        short[4..].copy_from_slice(last);
+        Some((LessSafeKey::new(unbound?), Nonce::assume_unique_for_key(short)))
     }
 
     fn aad(&self, context: &[&[u8]]) -> Vec<u8> {
@@ -96,12 +122,6 @@ impl Sealer {
         context.iter().for_each(|part| aad.extend_from_slice(part));
         aad
     }
-}
-
-fn nonce_of(bytes: &[u8]) -> XNonce {
-    let mut nonce = XNonce::default();
-    nonce.copy_from_slice(bytes);
-    nonce
 }
 
 /// `N` bytes from the operating system's generator. Fails, and nothing is written, when it does.
@@ -213,6 +233,23 @@ mod tests {
         assert!(sealer(Domain::Chunk).open(&[b"cty"], &boxed).is_none());
         let other = Sealer::new(Zeroizing::new([7; 32]), [2; 16], Domain::Chunk);
         assert!(other.open(&[b"ctx"], &boxed).is_none());
+    }
+
+    #[test]
+    fn boxes_are_those_of_another_implementation() {
+        use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+        let (s, other) = (sealer(Domain::Chunk), chacha20poly1305::XChaCha20Poly1305::new(&[7; 32].into()));
+        for length in [0, 1, 63, 64, 65, 255, 4096, 1 << 20] {
+            let plain = vec![0x5a; length];
+            let aad = s.aad(&[b"ctx"]);
+            let payload = |msg| Payload { msg, aad: &aad };
+            let ours = s.seal(&[b"ctx"], &plain).unwrap();
+            let nonce = chacha20poly1305::XNonce::try_from(&ours[..NONCE]).unwrap();
+            assert_eq!(other.decrypt(&nonce, payload(&ours[NONCE..])).unwrap(), plain);
+            let theirs = [&nonce[..], &other.encrypt(&nonce, payload(&plain)).unwrap()].concat();
+            assert_eq!(theirs, ours);
+            assert_eq!(*s.open(&[b"ctx"], &theirs).unwrap(), plain);
+        }
     }
 
     #[test]

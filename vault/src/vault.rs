@@ -129,6 +129,12 @@ impl Vault {
     /// # Errors
     /// [`Error::Limit`] for names the format cannot hold, [`Error::Io`] from `source` or the disk, [`Error::Stopped`].
     pub fn put(&mut self, kind: &str, name: &str, source: &mut dyn Read) -> Result<Stored> {
+        let seed = self.keys.chunker_seed;
+        self.put_cut(kind, name, Cutter::new(source, seed))
+    }
+
+    /// Stores the chunks that `cutter` yields as one object.
+    pub(crate) fn put_cut(&mut self, kind: &str, name: &str, mut cutter: Cutter<'_>) -> Result<Stored> {
         check_name(kind, name)?;
         let mut object = Object {
             kind: kind.to_owned(),
@@ -139,7 +145,6 @@ impl Vault {
             chunks: Vec::new(),
         };
         let mut new_bytes = 0;
-        let mut cutter = Cutter::new(source, self.keys.chunker_seed);
         while let Some(plaintext) = cutter.next()? {
             let id = chunk::id(&self.keys.chunk_id, plaintext);
             if !self.has_chunk(&id)? {
@@ -225,6 +230,14 @@ impl Vault {
     pub fn find(&self, kind: &str, name: &str) -> Result<Option<Entry>> {
         let found = self.noticed(self.standing.get(&catalog_name(&self.keys, kind, name)))?;
         Ok(found.map(|located| located.entry))
+    }
+
+    /// Does the object with this id stand?
+    ///
+    /// # Errors
+    /// As [`Vault::find`].
+    pub fn stands(&self, id: &ObjectId) -> Result<bool> {
+        Ok(self.noticed(self.standing.by_id(id))?.is_some())
     }
 
     /// All objects of a kind that stand, oldest first.
