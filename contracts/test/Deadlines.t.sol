@@ -189,21 +189,6 @@ contract DeadlinesTest is World {
         vm.assertEq(_credit(owner), PRICE);
     }
 
-    /// Silence until the last acceptBy possible leaves SETTLE_WITHIN seconds to settle, whatever the terms.
-    function testFuzz_settleBy_leavesTimeAfterSilence(uint64 respond, uint64 accept, uint64 delay) public {
-        Run memory run = _registered();
-        run.offer.terms.respondWithin = uint64(bound(respond, 0, 30 days));
-        run.offer.terms.acceptWithin = uint64(bound(accept, 0, 30 days));
-        _buy(run, 1);
-        _request(run, EMBED, 1);
-        vm.warp(START + bound(delay, 0, run.offer.terms.respondWithin));
-        _commit(run);
-        vm.assertGe(run.details.settleBy, uint256(run.commitment.acceptBy) + 1 days, "time to settle");
-        vm.warp(run.commitment.acceptBy + 1);
-        _draw(run);
-        _settle(run);
-    }
-
     function _checkSettleAt(int256 offset) private {
         Run memory run = _drawn();
         vm.warp(uint256(int256(uint256(run.details.settleBy)) + offset));

@@ -398,17 +398,6 @@ contract JobEscrowTest is World {
         escrow.settle(run.job, run.details, run.commitment, proof, wrong);
     }
 
-    /// forge-config: default.fuzz.runs = 32
-    function testFuzz_settle_refusesAProofForAnythingElse(uint8 which, uint256 other) public {
-        Run memory run = _accepted();
-        uint256[6] memory inputs = _inputs(run);
-        which = uint8(bound(which, 0, 5));
-        other %= TrapdoorKey.R;
-        vm.assume(other != inputs[which]);
-        inputs[which] = other;
-        _checkProofRefused(run, TrapdoorKey.prove(_alpha(0), inputs, 41));
-    }
-
     function test_settle_bindsChainContractJobAndPayee() public {
         Run memory run = _accepted();
         uint256[6] memory inputs = _inputs(run);
@@ -497,55 +486,6 @@ contract JobEscrowTest is World {
     }
 
     // ---- structs and states
-
-    function testFuzz_job_refusesAnyChangedField(uint8 field, uint256 change) public {
-        Run memory run = _drawn();
-        bytes32 before = keccak256(abi.encode(run.details, run.commitment));
-        _change(run, uint8(bound(field, 0, 22)), change);
-        vm.assume(before != keccak256(abi.encode(run.details, run.commitment)));
-        bytes memory refusal = abi.encodeWithSelector(IJobEscrow.JobMismatch.selector, run.job);
-        uint256[8] memory proof;
-        vm.expectRevert(refusal);
-        escrow.draw(run.job, run.details, run.commitment);
-        vm.expectRevert(refusal);
-        escrow.reject(run.job, run.details, run.commitment);
-        vm.expectRevert(refusal);
-        escrow.accept(run.job, run.details, run.commitment);
-        vm.expectRevert(refusal);
-        escrow.settle(run.job, run.details, run.commitment, proof, run.k);
-        vm.expectRevert(refusal);
-        escrow.refund(run.job, run.details, run.commitment);
-        vm.expectRevert(refusal);
-        escrow.acknowledge(run.job, run.details, run.commitment, "");
-    }
-
-    function _change(Run memory run, uint8 field, uint256 change) private pure {
-        Job memory d = run.details;
-        Commitment memory c = run.commitment;
-        if (field == 0) d.license = bytes32(change);
-        if (field == 1) d.dataset = bytes32(change);
-        if (field == 2) d.owner = address(uint160(change));
-        if (field == 3) d.licensee = address(uint160(change));
-        if (field == 4) d.currency = address(uint160(change));
-        if (field == 5) d.amount = change;
-        if (field == 6) d.action = uint16(change);
-        if (field == 7) d.spec = bytes32(change);
-        if (field == 8) d.version = uint32(change);
-        if (field == 9) d.root = change;
-        if (field == 10) d.count = uint64(change);
-        if (field == 11) d.tier = uint8(change);
-        if (field == 12) d.ownerCommitment = change;
-        if (field == 13) d.runBy = uint64(change);
-        if (field == 14) d.acceptWithin = uint64(change);
-        if (field == 15) d.settleBy = uint64(change);
-        if (field == 16) c.output.outputRoot = change;
-        if (field == 17) c.output.outputDigest = bytes32(change);
-        if (field == 18) c.output.keyHash = bytes32(change);
-        if (field == 19) c.output.outputCid = bytes32(change);
-        if (field == 20) c.atBlock = uint64(change);
-        if (field == 21) c.acceptBy = uint64(change);
-        if (field == 22) c.challenge = change;
-    }
 
     function test_job_refusesAnUnknownId() public {
         Run memory run = _requested();

@@ -30,7 +30,6 @@ contract ProvenanceVerifierTest is Checked {
         vm.assertTrue(verifier.verify(TrapdoorKey.prove(ALPHA, _inputs(), 41), _inputs()));
     }
 
-    /// forge-config: default.fuzz.runs = 64
     function testFuzz_verify_acceptsAnyInputsInTheField(uint256[6] memory inputs, uint256 z) public view {
         _toField(inputs);
         z = bound(z, 1, TrapdoorKey.R - 1);
@@ -42,7 +41,6 @@ contract ProvenanceVerifierTest is Checked {
         vm.assertTrue(verifier.verify(TrapdoorKey.prove(ALPHA, inputs, 1), inputs));
     }
 
-    /// forge-config: default.fuzz.runs = 64
     function testFuzz_verify_refusesEachChangedInput(uint256[6] memory inputs, uint8 which, uint256 other) public view {
         _toField(inputs);
         uint256[8] memory proof = TrapdoorKey.prove(ALPHA, inputs, 41);
@@ -86,7 +84,6 @@ contract ProvenanceVerifierTest is Checked {
         }
     }
 
-    /// forge-config: default.fuzz.runs = 64
     function testFuzz_verify_refusesEachChangedProofWord(uint8 which, uint256 word) public view {
         uint256[8] memory proof = TrapdoorKey.prove(ALPHA, _inputs(), 41);
         which = uint8(bound(which, 0, 7));
@@ -95,10 +92,9 @@ contract ProvenanceVerifierTest is Checked {
         vm.assertFalse(verifier.verify{gas: 500_000}(proof, _inputs()));
     }
 
-    /// forge-config: default.fuzz.runs = 64
     function testFuzz_verify_refusesFlippedBits(uint8 which, uint8 bit) public view {
         uint256[8] memory proof = TrapdoorKey.prove(ALPHA, _inputs(), 41);
-        proof[bound(which, 0, 7)] ^= 1 << bit;
+        proof[bound(which, 0, 7)] ^= uint256(1) << bit;
         vm.assertFalse(verifier.verify{gas: 500_000}(proof, _inputs()));
     }
 

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {Dataset, DatasetState} from "../interfaces/IDatasetRegistry.sol";
 import {Commitment, Grant, IJobEscrow, Job, JobState, Receipt} from "../interfaces/IJobEscrow.sol";
 import {ILicenseRegistry, License, Offer} from "../interfaces/ILicenseRegistry.sol";
+import {IProofVerifier} from "../interfaces/IProofVerifier.sol";
+import {CheapVerifier} from "./support/CheapVerifier.sol";
 import {WalletContract} from "./support/Hostile.sol";
 import {World} from "./support/World.sol";
 
@@ -86,6 +88,32 @@ contract SignaturesTest is World {
         _checkOfferRefused(run, address(token), signed(OWNER_KEY, licenses.offerDigest(run.offer)));
     }
 
+    /// Recovering from garbage gives the zero address: it must not count as an owner.
+    function test_offer_ofTheZeroAddressIsRefused() public {
+        vm.prank(address(0));
+        Run memory run;
+        run.datasetId = datasets.register(keccak256("m"), 1, 300, 0, 1);
+        run.dataset = Dataset(address(0), keccak256("m"), 1, 300, 0, 1, 1, DatasetState.Active);
+        run.offer = _offer(run.datasetId);
+        bytes[] memory bad = _badSignatures(OWNER_KEY, licenses.offerDigest(run.offer), LICENSEE_KEY);
+        for (uint256 i = 0; i < bad.length; ++i) {
+            _checkOfferRefused(run, address(0), bad[i]);
+        }
+    }
+
+    function testFuzz_everyMessage_refusesRandomSignatures(bytes32 r, bytes32 s, uint8 v, bytes calldata tail) public {
+        Run memory run = abi.decode(_settledRun, (Run));
+        bytes memory random = v % 2 == 0 ? abi.encodePacked(r, s, v % 4 < 2 ? 27 + v % 3 : v) : bytes(tail);
+        _checkReceiptRefused(run, random);
+        _checkOfferRefused(run, owner, random);
+        run = _saved();
+        bytes memory refusal = abi.encodeWithSelector(IJobEscrow.SignatureRefused.selector, owner);
+        Grant memory grant = _grant(run);
+        vm.expectRevert(refusal);
+        vm.prank(delegate);
+        escrow.declineFor(run.job, run.details, grant, random);
+    }
+
     // ---- receipts
 
     function test_receipt_refusesEveryBadSignature() public {
@@ -131,6 +159,7 @@ contract SignaturesTest is World {
 
     function test_grant_letsTheDelegateCommitAndTheOwnerIsPaid() public {
         Run memory run = _requested();
+        uint256 before = _credit(owner);
         Grant memory grant = _grant(run);
         bytes memory signature = signed(OWNER_KEY, escrow.grantDigest(grant));
         vm.recordLogs();
@@ -140,7 +169,7 @@ contract SignaturesTest is World {
         _draw(run);
         _accept(run);
         _settle(run);
-        vm.assertEq(_credit(owner), PRICE);
+        vm.assertEq(_credit(owner) - before, PRICE);
         vm.assertEq(_credit(delegate), 0);
         vm.assertEq(escrow.grantUsed(escrow.grantDigest(grant)), 1);
     }
@@ -248,6 +277,64 @@ contract SignaturesTest is World {
         escrow.declineFor(run.job, run.details, grant, signature);
     }
 
+    function test_grant_refusesAnotherContractsDomain() public {
+        Run memory run = _requested();
+        Grant memory grant = _grant(run);
+        bytes32 content = keccak256(
+            abi.encode(
+                keccak256(
+                    "Grant(address delegate,bytes32 dataset,uint16 actions,uint32 maxJobs,uint64 validUntil,uint256 nonce)"
+                ),
+                grant
+            )
+        );
+        vm.assertEq(_digest(address(escrow), block.chainid, content), escrow.grantDigest(grant));
+        bytes32[3] memory digests = [
+            _digest(address(licenses), block.chainid, content),
+            _digest(address(escrow), block.chainid + 1, content),
+            content
+        ];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IJobEscrow.SignatureRefused.selector, owner));
+            vm.prank(delegate);
+            escrow.declineFor(run.job, run.details, grant, signed(OWNER_KEY, digests[i]));
+        }
+    }
+
+    function testFuzz_grant_refusesEachChangedField(uint8 field, uint256 change) public {
+        Run memory run = _saved();
+        Grant memory grant = _grant(run);
+        bytes32 digest = escrow.grantDigest(grant);
+        bytes memory signature = signed(OWNER_KEY, digest);
+        field = uint8(bound(field, 0, 5));
+        if (field == 0) grant.delegate = address(uint160(bound(change, 1, type(uint160).max)));
+        if (field == 1) grant.dataset = change % 2 == 0 ? bytes32(0) : run.datasetId;
+        if (field == 2) grant.actions = uint16(change) | EMBED;
+        if (field == 3) grant.maxJobs = uint32(change);
+        if (field == 4) grant.validUntil = uint64(bound(change, START, type(uint64).max));
+        if (field == 5) grant.nonce = change;
+        vm.assume(escrow.grantDigest(grant) != digest);
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.SignatureRefused.selector, owner));
+        vm.prank(grant.delegate);
+        escrow.commitFor(run.job, run.details, _output(run), grant, signature);
+    }
+
+    function test_grant_ofAContractOwner() public {
+        WalletContract wallet = new WalletContract(owner);
+        Run memory run = _registeredBy(wallet);
+        _buy(run, 1);
+        _request(run, EMBED, 1);
+        Grant memory grant = _grant(run);
+        bytes memory signature = signed(OWNER_KEY, escrow.grantDigest(grant));
+        bytes memory another = signed(LICENSEE_KEY, escrow.grantDigest(grant));
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.SignatureRefused.selector, address(wallet)));
+        vm.prank(delegate);
+        escrow.commitFor(run.job, run.details, _output(run), grant, another);
+        vm.prank(delegate);
+        escrow.commitFor(run.job, run.details, _output(run), grant, signature);
+        _checkState(run.job, JobState.Committed);
+    }
+
     function test_grant_doesNotReachOtherOwnersJobs() public {
         WalletContract wallet = new WalletContract(stranger);
         Run memory run = _registeredBy(wallet);
@@ -265,6 +352,41 @@ contract SignaturesTest is World {
     }
 
     // ---- helpers
+
+    /// Jobs made once, for the fuzz tests.
+    bytes private _requestedRun;
+    bytes private _settledRun;
+    CheapVerifier private _cheap;
+
+    function setUp() public override {
+        _cheap = new CheapVerifier();
+        super.setUp();
+        _requestedRun = abi.encode(_requested(keccak256("saved")));
+        Run memory run = _requested(keccak256("settled"));
+        _commit(run);
+        _draw(run);
+        _accept(run);
+        _settle(run);
+        _settledRun = abi.encode(run);
+    }
+
+    function _verifier(uint256) internal view override returns (IProofVerifier) {
+        return _cheap;
+    }
+
+    function _proof(Run memory run) internal view override returns (uint256[8] memory) {
+        return _cheap.prove(_inputs(run));
+    }
+
+    function _saved() private view returns (Run memory) {
+        return abi.decode(_requestedRun, (Run));
+    }
+
+    function _requested(bytes32 manifest) private returns (Run memory run) {
+        run = _registered(manifest, 300, 0);
+        _buy(run, 1);
+        _request(run, EMBED, 1);
+    }
 
     function _grant(Run memory run) private view returns (Grant memory) {
         return Grant({

@@ -31,6 +31,7 @@ interface Cheats {
     function label(address account, string calldata name) external;
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
     function assertTrue(bool value) external pure;
+    function assertTrue(bool value, string calldata reason) external pure;
     function assertFalse(bool value) external pure;
     function assertEq(uint256 a, uint256 b) external pure;
     function assertEq(uint256 a, uint256 b, string calldata reason) external pure;
