@@ -22,6 +22,10 @@ pub struct Global {
     /// The folder that holds the vault
     #[arg(long, env = "USUFRUCT_HOME", global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
+    /// The folder that remembers how new each vault was, so that one put back to an older copy is noticed. By default
+    /// `$XDG_STATE_HOME/usufruct`, or inside the folder given with --home
+    #[arg(long, env = "USUFRUCT_STATE", global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// The network to use, instead of the one chosen with `network use`
     #[arg(long, env = "USUFRUCT_NETWORK", global = true, value_name = "NAME")]
     pub network: Option<String>,
@@ -379,6 +383,9 @@ pub enum JobCommand {
         /// Where to write it
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Open and check it, and write and acknowledge nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -424,7 +431,29 @@ pub enum VaultCommand {
     /// Change the passphrase; the new one comes from the terminal or USUFRUCT_NEW_PASSPHRASE
     Passwd,
     /// Open a vault (or a copy of one) with its recovery phrase, and give it a new passphrase
-    Recover,
+    Recover {
+        /// Make the vault again from this encrypted backup first; the home folder must hold no vault
+        #[arg(long, value_name = "BACKUP")]
+        from: Option<PathBuf>,
+    },
+    /// Write the imported files out as they were, or an encrypted backup
+    Export {
+        /// The folder to write to. A backup that is there already is brought up to date
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// An encrypted backup of the whole vault, which `vault recover --from` opens
+        #[arg(long)]
+        encrypted: bool,
+    },
+    /// Free the bytes of what was removed or replaced
+    Gc {
+        /// Rewrite every pack that holds anything removed, however little
+        #[arg(long)]
+        all: bool,
+        /// Show the plan, and delete nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// `network`

@@ -11,8 +11,8 @@ use crate::error::{Code, Error, Result};
 use crate::home::{self, Home};
 use crate::network::{self, Network};
 use crate::{
-    bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, progress, publish, reward,
-    status, time, trail, wallet,
+    backup, bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, progress, publish,
+    reward, status, time, trail, wallet,
 };
 
 /// What a command printed, and how the process ends.
@@ -90,6 +90,9 @@ impl Context {
 /// What the use-case returns; `Partial` outcomes are no errors but carry exit code 9.
 pub fn run(cli: Cli) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if let Some(state) = &cli.global.state {
+        home::set_state_dir(state.clone());
+    }
     let context = Context { global: cli.global, runtime };
     if !context.global.confine.is_empty() {
         confine::confine(&context.global.confine, &confine::program_files())?;
@@ -257,7 +260,9 @@ fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
             JobCommand::Reject { job, dry_run } => job::reject(home, network, &job, dry_run).await?.into(),
             JobCommand::Settle { job, dry_run } => job::settle::run(home, network, &job, dry_run).await?.into(),
             JobCommand::Refund { job, dry_run } => job::refund(home, network, &job, dry_run).await?.into(),
-            JobCommand::Fetch { job, out } => job::fetch::run(home, network, &job, &out).await?.into(),
+            JobCommand::Fetch { job, out, dry_run } => {
+                job::fetch::run(home, network, &job, &out, dry_run).await?.into()
+            }
         })
     })
 }
@@ -273,17 +278,34 @@ fn vault_verb(context: &Context, verb: VaultCommand) -> Result<Outcome> {
             let (dir, secret) = context.locked()?;
             Outcome::of(&status::repair(&dir, &secret)?)
         }
-        VaultCommand::Recover => {
+        VaultCommand::Recover { from } => {
             let dir = context.dir()?;
             let phrase = passphrase::read_phrase()?;
-            Outcome::of(&status::recover(&dir, &phrase, &passphrase::new()?)?)
+            match from {
+                None => Outcome::of(&status::recover(&dir, &phrase, &passphrase::new()?)?),
+                Some(from) => {
+                    let view = backup::restore(&dir, &from, &phrase, &passphrase::new()?)?;
+                    Outcome::with_code(&view, whole(&view.problems))
+                }
+            }
         }
+        VaultCommand::Export { out, encrypted: true } => Outcome::of(&backup::encrypted(&context.home()?, &out)?),
+        VaultCommand::Export { out, encrypted: false } => {
+            let view = backup::plain(&context.home()?, &out)?;
+            Outcome::with_code(&view, whole(&view.problems))
+        }
+        VaultCommand::Gc { all, dry_run } => Outcome::of(&backup::collect(&mut context.home()?, all, dry_run)?),
         VaultCommand::Passwd => {
             let mut home = context.home()?;
             let secret: Zeroizing<String> = passphrase::new()?;
             Outcome::of(&status::passwd(&mut home, &secret)?)
         }
     }
+}
+
+/// The exit code of what was done but for these problems.
+fn whole(problems: &[String]) -> u8 {
+    if problems.is_empty() { 0 } else { Code::Partial as u8 }
 }
 
 fn checked(view: crate::view::VaultChecked) -> Result<Outcome> {

@@ -159,8 +159,9 @@ impl From<vault::Error> for Error {
             V::WrongKey => Code::Locked,
             V::Busy { .. } => Code::Busy,
             V::NotFound(_) => Code::NotFound,
-            V::Damaged(_) | V::Rollback(_) => Code::Integrity,
+            V::Damaged(_) | V::Rollback(_) | V::Stale { .. } => Code::Integrity,
             V::Exists(_) => Code::Refused,
+            V::Interrupted => Code::Interrupted,
             _ => Code::Failure,
         };
         Error::new(code, error.to_string())

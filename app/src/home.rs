@@ -2,7 +2,9 @@
 //! remembers is a named object in the vault, so the packs alone bring all of it back.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use etcetera::BaseStrategy;
 use provenance::wallet::{Language, Person, Phrase};
 use serde::{Serialize, de::DeserializeOwned};
 use vault::{KdfCost, OnRollback, Options, Secret, Unlock, Vault};
@@ -46,7 +48,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Kind::Phrase => "phrase",
             Kind::Original => "original",
@@ -269,9 +271,21 @@ pub(crate) fn folder(dir: &Path) -> PathBuf {
     dir.join("vault")
 }
 
-/// The highest head seen is remembered outside the vault's own folder, so that a vault put back to an older copy is noticed.
+/// Where the highest head seen is remembered, if the command line named a folder.
+static STATE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Remembers the highest heads seen in `dir` from now on. The first call counts.
+pub fn set_state_dir(dir: PathBuf) {
+    let _ = STATE.set(dir);
+}
+
+/// The highest head seen is remembered outside the vault's own folder, so that a vault put back to an older copy is noticed:
+/// in the folder that was named, else in `$XDG_STATE_HOME/usufruct` for the person's own vault, which also notices a home
+/// folder that was put back whole; else in the home folder, which then moves as one.
 pub(crate) fn options(dir: &Path) -> Options {
-    Options { state: Some(dir.join("state")), ..Options::default() }
+    let own = || default_dir().is_ok_and(|own| own == dir).then(|| base().ok()?.state_dir()).flatten();
+    let state = STATE.get().cloned().or_else(|| Some(own()?.join("usufruct"))).unwrap_or_else(|| dir.join("state"));
+    Options { state: Some(state), ..Options::default() }
 }
 
 /// Where the vault is without `--home`: `$XDG_DATA_HOME/usufruct/home`.
@@ -287,9 +301,11 @@ pub fn default_dir() -> Result<PathBuf> {
 /// # Errors
 /// `Usage` where the user has no home folder.
 pub fn data_dir() -> Result<PathBuf> {
-    use etcetera::BaseStrategy;
-    let base = etcetera::choose_base_strategy().map_err(|_| {
+    Ok(base()?.data_dir().join("usufruct"))
+}
+
+fn base() -> Result<impl BaseStrategy> {
+    etcetera::choose_base_strategy().map_err(|_| {
         Error::new(Code::Usage, "this user has no home folder").hint("Name a folder with --home or USUFRUCT_HOME.")
-    })?;
-    Ok(base.data_dir().join("usufruct"))
+    })
 }

@@ -26,11 +26,11 @@ const READ: usize = 1 << 16;
 
 /// What the vault remembers of an imported file.
 #[derive(Serialize, Deserialize)]
-struct Imported {
+pub(crate) struct Imported {
     /// The source it belongs to.
-    source: String,
+    pub source: String,
     /// Its name below the imported path.
-    file: String,
+    pub file: String,
     /// What it was.
     format: String,
     /// How many records it gave.

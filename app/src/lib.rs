@@ -1,6 +1,7 @@
 //! The use-cases, and the command line over them. The only crate that sees vault, provenance, zk and compute.
 
 pub mod args;
+pub mod backup;
 pub mod bundle;
 pub mod command;
 pub mod confine;

@@ -103,7 +103,7 @@ pub fn recover(dir: &Path, phrase: &Phrase, secret: &str) -> Result<view::VaultS
     passwd(&mut Home::recover(dir, phrase)?, secret)
 }
 
-fn named(problem: &vault::Problem) -> String {
+pub(crate) fn named(problem: &vault::Problem) -> String {
     match &problem.object {
         Some((kind, name)) => format!("{kind} {name:?}: {}", problem.what),
         None => problem.what.clone(),

@@ -18,11 +18,12 @@ use crate::home::{Home, Kind};
 use crate::network::Network;
 use crate::{bundle, ids, release, view};
 
-/// Fetches, opens, checks and writes the output of a settled job into `out`, and acknowledges it on-chain.
+/// Fetches, opens, checks and writes the output of a settled job into `out`, and acknowledges it on-chain; a dry run ends
+/// after the checks.
 ///
 /// # Errors
 /// `Refused` before the job is settled; `Integrity` where anything differs from what was committed: nothing is written then.
-pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> Result<view::Fetched> {
+pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path, dry_run: bool) -> Result<view::Fetched> {
     let seen = see(home, network, job).await?;
     seen.only(Side::Consumer)?;
     seen.in_state(&[JobState::Settled, JobState::Delivered])?;
@@ -40,6 +41,10 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path) -> R
     if let Some(failed) = checks.iter().find(|check| !check.ok) {
         return Err(Error::integrity(format!("the output was refused: {}: {}", failed.name, failed.detail))
             .hint("The price is not refunded in this version. Keep the receipt: it is signed by the owner."));
+    }
+    if dry_run {
+        let state = seen.view(network, None)?.state;
+        return Ok(view::Fetched { job_id: ids::shown(seen.record.id), state, files: vec![], checks });
     }
     let receipt = receipt.acknowledge(home.person.signer())?;
     home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;

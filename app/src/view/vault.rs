@@ -213,3 +213,94 @@ impl Display for VaultChecked {
         writeln!(f, "{} objects, {} problems", self.objects, self.problems.len())
     }
 }
+
+/// `vault export`
+#[derive(Serialize)]
+pub struct Exported {
+    /// Files, or packs of an encrypted backup, that were written this time.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Where.
+    pub out: String,
+    /// Whether it is an encrypted backup.
+    pub encrypted: bool,
+    /// What could not be read whole.
+    pub problems: Vec<String>,
+}
+
+impl Display for Exported {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.problems.iter().try_for_each(|problem| writeln!(f, "not written: {problem}"))?;
+        let what = if self.encrypted { "packs, encrypted," } else { "files" };
+        writeln!(f, "{} {what} ({}) written to {}", self.files, bytes(self.bytes), self.out)
+    }
+}
+
+/// `vault recover --from`
+#[derive(Serialize)]
+pub struct Recovered {
+    /// The vault now.
+    #[serde(flatten)]
+    pub status: VaultStatus,
+    /// What of the backup was damaged, or missing in it.
+    pub problems: Vec<String>,
+}
+
+impl Display for Recovered {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.problems.iter().try_for_each(|problem| writeln!(f, "{problem}"))?;
+        write!(f, "{}", self.status)
+    }
+}
+
+/// `vault gc`: the plan, and what came of it.
+#[derive(Serialize)]
+pub struct Collected {
+    /// Packs in the vault.
+    pub packs: u64,
+    /// Bytes of what was removed or replaced, in all packs.
+    pub dead_bytes: u64,
+    /// Packs in which nothing stands: they are deleted.
+    pub delete: u64,
+    /// Packs whose standing part is copied before they are deleted.
+    pub rewrite: u64,
+    /// Bytes to copy.
+    pub copy_bytes: u64,
+    /// Bytes that come back.
+    pub free_bytes: u64,
+    /// Free bytes on the disk that the largest step needs.
+    pub needs_bytes: u64,
+    /// Bytes that came back; none where nothing was done.
+    pub freed_bytes: Option<u64>,
+    /// Packs that were planned and stay, because the disk was too full.
+    pub left: u64,
+}
+
+impl Display for Collected {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(freed) = self.freed_bytes {
+            writeln!(f, "{} freed", bytes(freed))?;
+            if self.left > 0 {
+                writeln!(f, "{} packs stay: the disk is too full to copy what stands in them", self.left)?;
+            }
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "{} of {} packs hold {} that was removed or replaced",
+            self.delete + self.rewrite,
+            self.packs,
+            bytes(self.dead_bytes)
+        )?;
+        writeln!(
+            f,
+            "plan: delete {} packs, rewrite {} (copying {}), {} come back; {} must be free on the disk",
+            self.delete,
+            self.rewrite,
+            bytes(self.copy_bytes),
+            bytes(self.free_bytes),
+            bytes(self.needs_bytes)
+        )
+    }
+}
