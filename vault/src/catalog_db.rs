@@ -37,7 +37,7 @@ impl Db {
     }
 
     /// All pairs whose key starts with a prefix, in the order of their keys.
-    pub(crate) fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Pair>> {
+    pub(crate) fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Pair>> + use<> {
         self.0.scan_prefix(prefix).map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec())).map_err(fault))
     }
 

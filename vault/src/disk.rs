@@ -4,9 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::system::{self, Expect};
+// In the crate's own tests paths on a simulated disk go to that disk; all others to the operating system.
+#[cfg(test)]
+use crate::sim::system;
+#[cfg(not(test))]
+use crate::system;
+use crate::system::Expect;
 
-pub(crate) use crate::system::{File, Map};
+pub(crate) use system::{File, Map};
 
 /// Makes a folder with mode 0700, and its parents.
 pub(crate) fn make_dir(path: &Path) -> Result<()> {

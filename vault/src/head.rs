@@ -204,6 +204,14 @@ impl HeadFile {
         disk::sync(&self.file, &self.path)
     }
 
+    /// Writes the slot of a mark anew, byte for byte as it can be read, and syncs it.
+    pub(crate) fn write_again(&self, mark: &Mark) -> Result<()> {
+        let (mut sealed, offset) = (vec![0; SLOT], mark.counter % 2 * SLOT as u64);
+        disk::read_at(&self.file, &self.path, &mut sealed, offset)?;
+        disk::write_at(&self.file, &self.path, &sealed, offset)?;
+        disk::sync(&self.file, &self.path)
+    }
+
     fn put(&self, keys: &Keys, mark: &Mark, epoch: u32) -> Result<()> {
         let slot = (mark.counter % 2) as u8;
         let mut plain = vec![0; SLOT - BOX];

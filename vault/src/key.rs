@@ -300,6 +300,18 @@ impl Header {
         Ok(Header { vault: self.vault, epoch: self.epoch + 1, slots })
     }
 
+    /// The slots of another header of this vault, in the next epoch: a change of passphrase without its cost.
+    #[cfg(test)]
+    pub(crate) fn with_slots_of(&self, other: &Header) -> Header {
+        Header { vault: self.vault, epoch: self.epoch + 1, slots: other.slots.clone() }
+    }
+
+    /// Do both have the same slots?
+    #[cfg(test)]
+    pub(crate) fn same_slots(&self, other: &Header) -> bool {
+        self.slots.iter().map(|slot| slot.0).eq(other.slots.iter().map(|slot| slot.0))
+    }
+
     /// Writes the header atomically.
     pub(crate) fn write(&self, path: &Path, master: &[u8; 32]) -> Result<()> {
         disk::replace(path, &self.encode(master))

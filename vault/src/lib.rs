@@ -42,6 +42,8 @@ mod read;
 mod repair;
 mod replay;
 mod seal;
+#[cfg(test)]
+mod sim;
 mod stamps;
 mod standing;
 mod survey;

@@ -49,6 +49,7 @@ pub(crate) struct Log {
     batch: blake3::Hasher,
     batch_entries: u64,
     dirty: BTreeSet<u32>,
+    /// May names in the folder not be durable? True at first: an earlier process may have deleted packs and ended.
     dir_dirty: bool,
     stopped: Option<String>,
     /// Are packs read whatever their headers say? What is in them is authenticated in any case.
@@ -84,7 +85,7 @@ impl Log {
             committed: Position { pack: 0, offset: TARGET },
             batch_entries: 0,
             dirty: BTreeSet::new(),
-            dir_dirty: false,
+            dir_dirty: true,
             stopped: None,
             headers: OnHeader::Refuse,
         })
@@ -215,6 +216,10 @@ impl Log {
         let last = self.packs.keys().chain(self.leaving.keys()).max().copied().unwrap_or(0);
         let number = last.checked_add(1).ok_or_else(|| Error::Limit("no pack number is left".into()))?;
         let pack = PackId::new(number)?;
+        // A pack that was deleted must not come back beside a new one of its number.
+        if self.dir_dirty {
+            disk::sync_dir(&self.dir).inspect_err(|error| self.stop(error.to_string()))?;
+        }
         let path = self.dir.join(pack.file_name());
         let file = disk::create(&path)?;
         if let Err(error) = disk::write_at(&file, &path, &pack.header(&self.keys), 0) {
@@ -239,9 +244,22 @@ impl Log {
         result
     }
 
-    /// Makes packs from a number on durable that another process wrote and may not have synced.
-    pub(crate) fn sync_from(&mut self, number: u32) -> Result<()> {
-        self.dirty.extend(self.packs.range(number..).map(|(n, _)| *n));
+    /// Makes what follows a position durable, written by another process that may have failed to sync it: a failed sync
+    /// can leave bytes that are read but never written to the disk, so they are written once more.
+    pub(crate) fn write_again(&mut self, from: Position) -> Result<()> {
+        self.check_writable()?;
+        let numbers: Vec<u32> = self.packs.range(from.pack..).map(|(n, _)| *n).collect();
+        for number in numbers {
+            let (file, path, length) = (self.file(number)?, self.path(number)?, self.length(number)?);
+            let mut offset = if number == from.pack { from.offset } else { 0 };
+            while offset < length {
+                let mut bytes = vec![0; (length - offset).min(1 << 20) as usize];
+                disk::read_at(&file, &path, &mut bytes, offset)?;
+                disk::write_at(&file, &path, &bytes, offset)?;
+                offset += bytes.len() as u64;
+            }
+            self.dirty.insert(number);
+        }
         self.dir_dirty = true;
         self.sync()
     }
@@ -303,6 +321,7 @@ impl Log {
         let later: Vec<PackId> = self.packs.range(end.pack + 1..).map(|(_, p)| *p).collect();
         for pack in later.iter().rev() {
             self.forget(pack.number);
+            self.dir_dirty = true;
             disk::remove(&self.dir.join(pack.file_name()))?;
         }
         if self.packs.contains_key(&end.pack) && self.length(end.pack)? > end.offset {
@@ -331,6 +350,7 @@ impl Log {
         if self.leaving.is_empty() {
             return Ok(());
         }
+        self.dir_dirty = true;
         // The oldest first: what takes an entry back comes after it, and must not be gone before it.
         for (number, pack) in self.leaving.clone() {
             self.forget(number);

@@ -112,19 +112,32 @@ pub(crate) fn open_unlocked(
         Some(Err(error)) if options.rollback == OnRollback::Refuse => return Err(error),
         _ => {}
     }
-    settle_tail(&mut log, &keys, &head, &heads, last, &commit, header.epoch)?;
+    settle_tail(&mut log, &keys, &head, &heads, &ahead, header.epoch)?;
     check_packs(&mut log, &commit)?;
-    if let Some(seen) = &seen {
-        seen.write(&keys, &last)?;
+    if let Some(Err(error)) = seen.as_ref().map(|seen| seen.write(&keys, &last)) {
+        tracing::warn!(%error, "the highest head seen was not recorded");
+    }
+    if header.epoch > heads.newest.1 {
+        settle_header(&mut log, &header, &paths, &keys);
     }
     let (index, standing) = bring_up(&paths, &keys, &log, last, &commit, options.damage)?;
-    let mut vault =
-        Vault { paths, header, head, seen, log, index: RwLock::new(index), standing, last, keys, _lock: lock };
-    if !heads.both {
+    let index = RwLock::new(index);
+    let head_sure = last != heads.newest.0;
+    let mut vault = Vault { paths, header, head, seen, log, index, standing, last, head_sure, keys, _lock: lock };
+    if !heads.both && last == heads.newest.0 {
         // With one slot only, a crash could leave it unclear what was counted: a commit writes the other again.
         vault.commit_batch().unwrap_or_else(|error| tracing::warn!(%error, "the head's lost slot is not healed yet"));
     }
     Ok(vault)
+}
+
+/// A header that no head counts yet: whoever wrote it may not have come to sync it. A head that counts it must not reach
+/// the disk before it does, so that without this nothing is written.
+fn settle_header(log: &mut Log, header: &Header, paths: &Paths, keys: &Keys) {
+    if let Err(error) = header.write(&paths.header(), &keys.master) {
+        tracing::warn!(%error, "the header with the key slots may not be durable: nothing is written");
+        log.stop(error.to_string());
+    }
 }
 
 /// The commit the head names, verified to be where it should.
@@ -199,7 +212,8 @@ fn commit_ahead(log: &Log, mut at: Position) -> Result<bool> {
                 Some(next) => at = next,
                 None => return Ok(false),
             },
-            Err(Error::Damaged(_)) => return Ok(false),
+            // A crash may also leave zeros in the place of a new pack's header.
+            Err(Error::Damaged(_) | Error::Unsupported { .. }) => return Ok(false),
             Err(other) => return Err(other),
         }
     }
@@ -217,30 +231,33 @@ fn next_pack(log: &Log, at: Position) -> Result<Option<Position>> {
     }
 }
 
-/// Makes the last whole batch the head's, and cuts off what came after it.
+/// Makes the batches after the head's mark the head's, and cuts off what came after them.
 fn settle_tail(
     log: &mut Log,
     keys: &Keys,
     head: &HeadFile,
     heads: &Heads,
-    last: Mark,
-    commit: &Commit,
+    ahead: &[(Mark, Commit)],
     epoch: u32,
 ) -> Result<()> {
+    let newest = heads.newest.0;
+    let last = ahead.last().map_or(newest, |(mark, _)| *mark);
     let end = after(&last);
     let beyond = log.packs().range(end.pack + 1..).next().is_some() || log.length(end.pack)? > end.offset;
-    if beyond && !heads.both && last == heads.newest.0 {
+    if beyond && !heads.both && ahead.is_empty() {
         return Err(Error::damaged("one of the head's two slots is lost and the packs go on after the other"));
     }
     log.start(end, &last.id, last.counter);
     if beyond {
         log.cut(end)?;
     }
-    if last != heads.newest.0 {
-        log.sync_from(heads.newest.0.at.pack)?;
+    if !ahead.is_empty() {
+        log.write_again(after(&newest))?;
+        head.write_again(&newest)?;
     }
-    if last != heads.newest.0 {
-        head.write(keys, &last, epoch.max(commit.epoch))?;
+    // In turn, so that the slot not being written always holds a mark.
+    for (mark, commit) in &ahead[ahead.len().saturating_sub(2)..] {
+        head.write(keys, mark, epoch.max(commit.epoch))?;
     }
     Ok(())
 }

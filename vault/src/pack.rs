@@ -9,7 +9,7 @@ use crate::wiped::Wiped;
 /// Bytes before the first entry.
 pub(crate) const HEADER: u64 = 64;
 /// A pack this long gets no further entry.
-pub(crate) const TARGET: u64 = 32 * 1024 * 1024;
+pub(crate) const TARGET: u64 = if cfg!(test) { 16 * 1024 } else { 32 * 1024 * 1024 };
 /// No pack is longer.
 pub(crate) const PACK_MAX: u64 = 64 * 1024 * 1024;
 /// Entries start at multiples of this.

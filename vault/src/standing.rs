@@ -64,7 +64,15 @@ impl Standing {
 
     /// Lets an object stand under a name, or nothing, and keeps the figures.
     pub(crate) fn set(&mut self, keys: &Keys, name: CatalogName, now: Option<Located>) -> Result<()> {
-        if let Some(Located { entry, .. }) = self.get(&name)? {
+        let before = self.get(&name)?;
+        self.replace(keys, name, before, now);
+        Ok(())
+    }
+
+    /// [`Standing::set`] where it is known what stood before. It cannot fail, so that nothing comes between an entry in
+    /// the log and its figures.
+    pub(crate) fn replace(&mut self, keys: &Keys, name: CatalogName, before: Option<Located>, now: Option<Located>) {
+        if let Some(Located { entry, .. }) = before {
             self.live.objects -= 1;
             self.live.bytes -= entry.bytes;
             self.live.sum.subtract(Sum::of_object(keys, &name, &entry.id, entry.sequence));
@@ -76,7 +84,6 @@ impl Standing {
             self.ids.insert(entry.id, name);
         }
         self.changes.insert(name, now);
-        Ok(())
     }
 
     /// Moves the changes into the catalog together with the commit they belong to.

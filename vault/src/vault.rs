@@ -12,10 +12,10 @@ use crate::check::{CheckDepth, Problem, Report};
 use crate::chunk::{self, ChunkId, Cutter, Encoding};
 use crate::disk::File;
 use crate::error::{Error, Result};
-use crate::head::{Commit, HeadFile, Mark, Seen};
+use crate::head::{Commit, HeadFile, Live, Mark, Seen};
 use crate::index::Index;
 use crate::key::{Header, KdfCost, Keys, Secret, Unlock};
-use crate::log::Log;
+use crate::log::{Gap, Log};
 use crate::object::{Entry, Object, ObjectId, Removal, catalog_name, check_name, kind_prefix};
 use crate::open::{self, OnDamage, Options, Paths};
 use crate::pack::{STORED_MAX, Type};
@@ -24,9 +24,9 @@ use crate::standing::Standing;
 use crate::survey::Survey;
 
 /// The index goes to disk at a commit once this many entries are in memory only.
-const INDEX_FLUSH: usize = 1024;
+const INDEX_FLUSH: usize = if cfg!(test) { 16 } else { 1024 };
 /// At closing it goes to disk from this many on; fewer are replayed faster than a run is written.
-const INDEX_FLUSH_CLOSING: usize = 64;
+const INDEX_FLUSH_CLOSING: usize = if cfg!(test) { 4 } else { 64 };
 /// More chunks than this do not fit an object's record.
 const CHUNKS_MAX: usize = (STORED_MAX - 2048) / 36;
 
@@ -72,6 +72,8 @@ pub struct Vault {
     pub(crate) index: RwLock<Index>,
     pub(crate) standing: Standing,
     pub(crate) last: Mark,
+    /// Is the head known to be on the disk?
+    pub(crate) head_sure: bool,
     pub(crate) keys: Arc<Keys>,
     pub(crate) _lock: File,
 }
@@ -177,10 +179,10 @@ impl Vault {
     }
 
     fn append_object(&mut self, id: ObjectId, object: &Object) -> Result<()> {
-        let body = object.encode();
+        let (name, body) = (catalog_name(&self.keys, &object.kind, &object.name), object.encode());
+        let before = self.standing.get(&name)?;
         let at = self.log.append(Type::Object, id.0, Encoding::Bytes, body.len(), &body)?;
-        let name = catalog_name(&self.keys, &object.kind, &object.name);
-        self.standing.set(&self.keys, name, Some(Located { entry: object.entry(id), at }))?;
+        self.standing.replace(&self.keys, name, before, Some(Located { entry: object.entry(id), at }));
         self.standing.live.sequence = object.sequence;
         Ok(())
     }
@@ -260,10 +262,10 @@ impl Vault {
         let found = self.noticed(self.standing.by_id(id))?;
         let (name, located) = found.ok_or_else(|| Error::NotFound(format!("object {id}")))?;
         let sequence = self.standing.live.sequence + 1;
-        let Entry { kind, name: text, .. } = located.entry;
+        let Entry { kind, name: text, .. } = located.entry.clone();
         let body = Removal { kind, name: text, sequence, time_ms: now_ms() }.encode();
         self.log.append(Type::Removal, id.0, Encoding::Bytes, body.len(), &body)?;
-        self.standing.set(&self.keys, name, None)?;
+        self.standing.replace(&self.keys, name, Some(located), None);
         self.standing.live.sequence = sequence;
         Ok(())
     }
@@ -312,11 +314,20 @@ impl Vault {
     }
 
     fn write_head(&mut self, mark: &Mark) -> Result<()> {
-        let written = self.head.write(&self.keys, mark, self.header.epoch);
+        let written = self.make_head_sure().and_then(|()| self.head.write(&self.keys, mark, self.header.epoch));
         if let Err(error) = &written {
             self.log.stop(error.to_string());
         }
         written
+    }
+
+    /// An earlier process may have failed to sync the head: what can be read of it need not be on the disk. It is written
+    /// and synced once more before the other slot is given up.
+    fn make_head_sure(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.head_sure, true) {
+            self.head.write_again(&self.last)?;
+        }
+        Ok(())
     }
 
     /// What is made anew when it is missing need not be durable, and its failure does not undo a commit.
@@ -408,29 +419,35 @@ impl Vault {
         if !survey.problems.is_empty() {
             return Ok(survey.problems);
         }
+        let gaps = self.rebuild_from_packs(&counted).inspect_err(|error| {
+            // A commit now would count what is not in the catalog as never stored.
+            self.log.stop(error.to_string());
+        })?;
+        Ok(gaps.iter().map(|gap| Problem { what: gap.to_string(), object: None }).collect())
+    }
+
+    fn rebuild_from_packs(&mut self, counted: &Live) -> Result<Vec<Gap>> {
         let index = Index::empty(&self.paths.index(), self.keys.clone())?;
         self.standing.catalog.clear()?;
         let (index, gaps) = rebuild(&self.keys, &self.log, index, &mut self.standing, self.last)?;
         *self.index.get_mut().unwrap_or_else(PoisonError::into_inner) = index;
-        if let Err(error) = accept_rebuilt(&self.standing.live, &counted, &gaps, OnDamage::Refuse) {
-            // A commit now would count what was lost as never stored.
-            self.log.stop(error.to_string());
-            return Err(error);
-        }
-        Ok(gaps.iter().map(|gap| Problem { what: gap.to_string(), object: None }).collect())
+        accept_rebuilt(&self.standing.live, counted, &gaps, OnDamage::Refuse).map(|()| gaps)
     }
 
-    /// Replaces the passphrase. The old one no longer opens this folder; copies made before still open with it.
+    /// Replaces the passphrase, and commits. The old one no longer opens this folder; copies made before still open with
+    /// it.
     ///
     /// # Errors
     /// [`Error::Limit`] if the cost is out of bounds, [`Error::Io`].
     pub fn change_passphrase(&mut self, new: &Secret, cost: KdfCost) -> Result<()> {
-        let header = self.header.set_passphrase(new, cost, &self.keys.master)?;
+        self.replace_header(self.header.set_passphrase(new, cost, &self.keys.master)?)
+    }
+
+    pub(crate) fn replace_header(&mut self, header: Header) -> Result<()> {
         header.write(&self.paths.header(), &self.keys.master)?;
         self.header = header;
-        // From here on a header from before is noticed.
-        let mark = self.last;
-        self.write_head(&mark)
+        // From this commit on a header from before is noticed.
+        self.commit_batch()
     }
 }
 
