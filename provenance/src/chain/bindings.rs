@@ -268,6 +268,12 @@ alloy::sol! {
             bytes32 spec, uint256 nonce) external returns (bytes32 job);
         function decline(bytes32 job, Job calldata details) external;
         function commit(bytes32 job, Job calldata details, Output calldata output) external;
+        function declineFor(bytes32 job, Job calldata details, Grant calldata grant, bytes calldata signature) external;
+        function commitFor(bytes32 job, Job calldata details, Output calldata output, Grant calldata grant,
+            bytes calldata signature) external;
+        function cancelGrant(uint256 nonce) external;
+        function grantUsed(bytes32 grant) external view returns (uint32);
+        function isGrantCanceled(address owner, uint256 nonce) external view returns (bool);
         function draw(bytes32 job, Job calldata details, Commitment calldata commitment)
             external returns (uint256 challenge);
         function reject(bytes32 job, Job calldata details, Commitment calldata commitment) external;
@@ -310,5 +316,9 @@ alloy::sol! {
         function allowance(address owner, address spender) external view returns (uint256);
         function approve(address spender, uint256 value) external returns (bool);
         function transfer(address to, uint256 value) external returns (bool);
+        function nonces(address owner) external view returns (uint256);
+        function DOMAIN_SEPARATOR() external view returns (bytes32);
+        function eip712Domain() external view returns (bytes1 fields, string memory name, string memory version,
+            uint256 chainId, address verifyingContract, bytes32 salt, uint256[] memory extensions);
     }
 }

@@ -1,4 +1,4 @@
-//! The three structs that people sign, as EIP-712 typed data: the same names and field order as in the contracts.
+//! The structs that people sign, as EIP-712 typed data: the same names and field order as in the contracts.
 //!
 //! A signature is 65 bytes `r ‖ s ‖ v` with `v` 27 or 28 and `s` in the lower half (EIP-2), the only form that the
 //! contracts take. Every other form of the same signature is refused here too, so that it has one encoding.
@@ -15,14 +15,14 @@ pub type SignatureBytes = [u8; 65];
 const HALF_ORDER: U256 =
     U256::from_limbs([0xdfe9_2f46_681b_20a0, 0x5d57_6e73_57a4_501d, 0xffff_ffff_ffff_ffff, 0x7fff_ffff_ffff_ffff]);
 
-pub use super::bindings::{Offer, Receipt, Terms};
+pub use super::bindings::{Grant, Offer, Receipt, Terms};
 
 /// The EIP-712 domain that a signature is for: one contract on one chain. Name and version are fixed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Domain {
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// `LicenseRegistry` for offers, `JobEscrow` for receipts.
+    /// `LicenseRegistry` for offers, `JobEscrow` for receipts and grants.
     pub contract: Address,
 }
 

@@ -53,13 +53,17 @@ impl Chain {
         Ok(call.map(|call| call.nonce))
     }
 
-    /// The nonce from which the LicenseId derives; `None` when it was bought through another contract or with a permit.
+    /// The nonce from which the LicenseId derives; `None` when it was bought through another contract.
     ///
     /// # Errors
     /// [`Error::Network`].
     pub async fn license_nonce(&self, record: &LicenseRecord) -> Result<Option<U256>> {
-        let call: Option<LicenseRegistry::buyCall> = self.call_of(record.bought.tx).await?;
-        Ok(call.map(|call| call.nonce))
+        let plain: Option<LicenseRegistry::buyCall> = self.call_of(record.bought.tx).await?;
+        if let Some(call) = plain {
+            return Ok(Some(call.nonce));
+        }
+        let permitted: Option<LicenseRegistry::buyWithPermitCall> = self.call_of(record.bought.tx).await?;
+        Ok(permitted.map(|call| call.nonce))
     }
 
     /// The call that a transaction made, where it is a `C`.

@@ -36,8 +36,8 @@ pub struct Followed {
     pub read: u64,
     /// Blocks that were read before and are not in the chain any more.
     pub undone: u64,
-    /// Events there are now.
-    pub events: u64,
+    /// Logs of our contracts there are now.
+    pub logs: u64,
 }
 
 /// A run of blocks: the last one's number and hash, and what was logged in them.
@@ -164,7 +164,7 @@ impl Chain {
             }
             next = stop + 1;
         }
-        followed.events = file.pages.iter().map(|page| page.logs.len() as u64).sum();
+        followed.logs = file.pages.iter().map(|page| page.logs.len() as u64).sum();
         Ok(followed)
     }
 

@@ -66,13 +66,8 @@ impl Chain {
     /// [`Error::Refused`] or [`Error::Integrity`], before anything is sent, when the offer or the dataset does not allow
     /// it; [`Error::Reverted`] when the contract or the balance does not; [`Error::Network`].
     pub async fn buy(&self, signer: &Signer, purchase: &Purchase) -> Result<(B256, Vec<Sent>)> {
-        let offer = purchase.offer.clone();
-        let dataset = self.dataset(offer.dataset).await?;
-        let digest = typed::Typed::signing_hash(&offer, &self.offers_domain());
-        let id = Self::license_id(digest, signer.address(), purchase.nonce);
-        let mut sent = Vec::new();
-        let price = offer.terms.pricePerRun.saturating_mul(U256::from(offer.terms.maxRuns));
-        self.check_offer(signer, purchase, &dataset).await?;
+        let (offer, mut sent) = (purchase.offer.clone(), Vec::new());
+        let (id, dataset, price) = self.checked(signer, purchase).await?;
         if let Some(approval) = self.allow(signer, offer.terms.currency, price).await? {
             sent.push(approval);
         }
@@ -138,6 +133,16 @@ impl Chain {
         let terms = self.license(id).await?.terms;
         let call = LicenseRegistry::reclaimCall { license: id, terms };
         Ok(link::summary(&self.tell(signer, self.profile().licenses, call, &[id]).await?))
+    }
+
+    /// The license's id, the dataset and the whole price of a purchase that can be made.
+    pub(super) async fn checked(&self, signer: &Signer, purchase: &Purchase) -> Result<(B256, Dataset, U256)> {
+        let offer = &purchase.offer;
+        let dataset = self.dataset(offer.dataset).await?;
+        self.check_offer(signer, purchase, &dataset).await?;
+        let digest = typed::Typed::signing_hash(offer, &self.offers_domain());
+        let id = Self::license_id(digest, signer.address(), purchase.nonce);
+        Ok((id, dataset, offer.terms.pricePerRun.saturating_mul(U256::from(offer.terms.maxRuns))))
     }
 
     /// Refuses an offer before any token is allowed: signature, chain, contract, end, buyer, currency and state.

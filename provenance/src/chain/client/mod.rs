@@ -1,5 +1,6 @@
 //! The chain as the rest of the program sees it: datasets, licenses, jobs and rewards. Nobody above sees a transport.
 
+mod delegate;
 mod events;
 mod evidence;
 mod follow;
@@ -7,6 +8,7 @@ mod http;
 mod job;
 mod license;
 mod link;
+mod permit;
 mod profile;
 mod proved;
 mod registry;

@@ -112,7 +112,7 @@ impl Chain {
         self.step(signer, JobEscrow::acknowledgeCall { job, details, commitment, signature }, &[job]).await
     }
 
-    async fn step(&self, signer: &Signer, call: impl SolCall, about: &[B256]) -> Result<Sent> {
+    pub(super) async fn step(&self, signer: &Signer, call: impl SolCall, about: &[B256]) -> Result<Sent> {
         Ok(link::summary(&self.tell(signer, self.profile().escrow, call, about).await?))
     }
 

@@ -50,7 +50,7 @@ async fn whole_journey(world: &World) {
     let mut file = EventFile::open(&path, &world.chain).unwrap();
     assert_eq!(file.events(&world.chain).unwrap(), events);
     let again = world.chain.follow(&mut file).await.unwrap();
-    assert_eq!((again.read, again.undone, again.events), (0, 0, events.len() as u64));
+    assert_eq!((again.read, again.undone), (0, 0));
 }
 
 #[tokio::test]

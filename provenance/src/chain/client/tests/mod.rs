@@ -2,12 +2,15 @@
 
 mod anvil;
 mod bindings;
+mod delegate;
 mod facts;
 mod faults;
 mod follow;
 mod journey;
 mod liar;
+mod permit;
 mod refusals;
+mod sending;
 mod trapdoor;
 mod world;
 
