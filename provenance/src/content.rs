@@ -3,8 +3,10 @@
 //! A store is never believed: whatever comes out of one is counted while it is read, and its CID is recomputed.
 
 pub mod car;
+pub mod directory;
 pub mod kubo;
 pub mod local;
+pub mod several;
 pub mod unixfs;
 
 use crate::cid::{Cid, Codec};
@@ -90,6 +92,9 @@ fn check_size(length: usize) -> Result<()> {
     Ok(())
 }
 
+#[cfg(test)]
+#[path = "content/js_ipfs_tests.rs"]
+mod js_ipfs_tests;
 #[cfg(test)]
 #[path = "content/tests.rs"]
 mod tests;

@@ -1,8 +1,8 @@
-//! CARv1: a file or piece with everything below it in one stream, for handing over without a network.
+//! CARv1: a file, directory or piece with everything below it in one stream, for handing over without a network.
 //!
 //! Source: ipld.io/specs/transport/car/carv1. One root; every entry is checked against its CID; order as written.
 
-use super::{ContentStore, MAX_PIECE, unixfs};
+use super::{ContentStore, MAX_PIECE, directory, unixfs};
 use crate::cid::{CID_BYTES, Cid, Codec};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
@@ -13,6 +13,8 @@ const HEADER_START: &[u8] = b"\xa2\x65roots\x81\xd8\x2a\x58\x25\x00";
 const HEADER_END: &[u8] = b"\x67version\x01";
 /// Length of a header with one root.
 const HEADER: usize = HEADER_START.len() + CID_BYTES + HEADER_END.len();
+/// Directories inside each other that are exported.
+const MAX_NESTED: usize = 16;
 /// Longest varint read: five bytes hold 2^35.
 const MAX_VARINT: usize = 5;
 
@@ -65,7 +67,7 @@ pub fn read(bytes: &[u8], max: u64) -> Result<Car> {
     Ok(Car { root, pieces })
 }
 
-/// Everything below `root`, from `store`, at most `max` bytes of file.
+/// Everything below `root`, from `store`, at most `max` bytes of pieces.
 ///
 /// # Errors
 /// As [`ContentStore::get_file`].
@@ -77,12 +79,39 @@ pub fn export(store: &dyn ContentStore, root: &Cid, max: u64) -> Result<Vec<u8>>
         }
         Ok(())
     };
-    if root.codec() == Codec::DagCbor {
-        keep(root, &store.get_piece(root)?)?;
-    } else {
-        unixfs::walk(root, max, &mut |cid| store.get_piece(cid), &mut keep)?;
-    }
+    let mut left = max;
+    gather(store, root, &mut left, 0, &mut keep)?;
     Ok(write(root, pieces.iter().map(|(cid, piece)| (cid, piece.as_slice()))))
+}
+
+/// Everything below `root`, each directory before what is in it; counts `left` down by the bytes kept.
+fn gather(
+    store: &dyn ContentStore,
+    root: &Cid,
+    left: &mut u64,
+    nested: usize,
+    keep: &mut dyn FnMut(&Cid, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut counted = |cid: &Cid, piece: &[u8]| {
+        let more = || Error::Invalid(format!("{cid} and what comes before it are more than is exported"));
+        *left = left.checked_sub(piece.len() as u64).ok_or_else(more)?;
+        keep(cid, piece)
+    };
+    match root.codec() {
+        Codec::DagCbor => return counted(root, &store.get_piece(root)?),
+        Codec::DagPb => {
+            let node = store.get_piece(root)?;
+            if let Some(entries) = directory::read(root, &node)? {
+                counted(root, &node)?;
+                if nested == MAX_NESTED {
+                    return Err(Error::Integrity(format!("{root} is nested deeper than {MAX_NESTED} directories")));
+                }
+                return entries.iter().try_for_each(|entry| gather(store, &entry.cid, left, nested + 1, keep));
+            }
+        }
+        Codec::Raw => {}
+    }
+    unixfs::walk(root, u64::MAX, &mut |cid| store.get_piece(cid), &mut counted)
 }
 
 /// Keeps every piece of a CAR in `store` and returns its root.
