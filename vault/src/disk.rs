@@ -165,8 +165,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = open_or_create(path)?;
     if !file.lock().map_err(Error::io("lock", path))? {
-        let text = system::read(path, 20).unwrap_or_default();
-        return Err(Error::Busy { pid: String::from_utf8_lossy(&text).trim().parse().ok() });
+        return Err(Error::Busy { pid: holder(path) });
     }
     // The id is a courtesy to others: a full disk must not keep the vault from opening.
     let id = std::process::id().to_string();
@@ -174,6 +173,12 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
         tracing::warn!(%error, "the lock file does not name this process");
     }
     Ok(file)
+}
+
+/// The process id that the holder of a lock wrote into it.
+pub(crate) fn holder(path: &Path) -> Option<u32> {
+    let text = system::read(path, 20).ok()?;
+    String::from_utf8_lossy(&text).trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -344,7 +344,7 @@ impl Header {
     }
 }
 
-fn expand(salt: Option<&[u8]>, secret: &[u8], info: &str, out: &mut [u8; 32]) {
+pub(crate) fn expand(salt: Option<&[u8]>, secret: &[u8], info: &str, out: &mut [u8; 32]) {
     // Fails only for outputs longer than 255 hashes; this one is one hash long.
     let _ = Hkdf::<Sha256>::new(salt, secret).expand(info.as_bytes(), out);
 }
@@ -376,6 +376,7 @@ pub(crate) struct Keys {
     pub(crate) commit_id: Zeroizing<[u8; 32]>,
     pub(crate) pack: Zeroizing<[u8; 32]>,
     pub(crate) live: Zeroizing<[u8; 32]>,
+    pub(crate) share: Zeroizing<[u8; 32]>,
     pub(crate) index_run: Zeroizing<[u8; 32]>,
     pub(crate) catalog_name: Zeroizing<[u8; 32]>,
     pub(crate) chunker_seed: u64,
@@ -404,6 +405,7 @@ impl Keys {
             commit_id: key("commit id"),
             pack: key("pack"),
             live: key("live"),
+            share: key("share"),
             index_run: key("index run"),
             catalog_name: key("catalog name"),
             chunker_seed: seed,

@@ -18,6 +18,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod autolock;
 mod backup;
 mod catalog;
 mod catalog_db;
@@ -42,6 +43,7 @@ mod read;
 mod repair;
 mod replay;
 mod seal;
+mod share;
 #[cfg(test)]
 mod sim;
 mod stamps;
@@ -51,6 +53,7 @@ mod system;
 mod vault;
 mod wiped;
 
+pub use autolock::AutoLock;
 pub use backup::{BackupOutcome, Behind, Existing, Restored};
 pub use check::{CheckDepth, Problem, Report};
 pub use error::{Error, Result};
@@ -60,5 +63,6 @@ pub use gc_plan::{Fate, GcOptions, GcPlan, PackUse};
 pub use key::{KdfCost, Secret, Unlock};
 pub use object::{Entry, KIND_MAX, NAME_MAX, ObjectId};
 pub use open::{OnDamage, OnRollback, Options};
+pub use share::{Access, Read, Reader, Shared, socket_folder};
 pub use stamps::{Stamp, Stamps};
 pub use vault::{Status, Stored, Vault};

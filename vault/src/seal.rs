@@ -35,6 +35,7 @@ pub(crate) enum Domain {
     CatalogValue = 10,
     CatalogMark = 11,
     Seen = 12,
+    Share = 13,
 }
 
 /// A key for one domain of one vault. Wiped from memory when dropped.

@@ -3,7 +3,8 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -142,6 +143,35 @@ pub(crate) fn restrict(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Listens at a socket of mode 0600 in a folder of mode 0700, which is made; a socket that is left there is replaced.
+pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_dir(folder)?;
+    check_private(folder)?;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Connects to a socket, if nobody else can have made it.
+pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
+    check_private(path.parent().unwrap_or(Path::new(".")))?;
+    UnixStream::connect(path)
+}
+
+/// Refuses a folder that is not this user's alone.
+fn check_private(folder: &Path) -> io::Result<()> {
+    let (folder, own) = (fs::symlink_metadata(folder)?, fs::metadata("/proc/self")?.uid());
+    match folder.is_dir() && folder.uid() == own && folder.mode() & 0o077 == 0 {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "its folder is open to other users")),
+    }
 }
 
 /// The path without links and relative parts, whether or not something is there.
