@@ -69,7 +69,7 @@ impl Context {
     fn connected(&self) -> Result<(Home, Network)> {
         let home = self.home()?;
         let name = network::name(&home, self.global.network.as_deref())?;
-        let network = self.runtime.block_on(network::connect(&name, Some(home.person.address())))?;
+        let network = self.runtime.block_on(network::connect(&name, Some(&home)))?;
         Ok((home, network))
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use etcetera::BaseStrategy;
+use provenance::chain::outbox::Outbox;
 use provenance::wallet::{Language, Person, Phrase};
 use serde::{Serialize, de::DeserializeOwned};
 use vault::{KdfCost, OnRollback, Options, Secret, Unlock, Vault};
@@ -225,6 +226,14 @@ impl Home {
             self.vault.remove(&entry.id)?;
         }
         Ok(())
+    }
+
+    /// The transactions that this person began: a file beside the vault, sealed under a key of the vault's.
+    ///
+    /// # Errors
+    /// `Integrity` where it was altered; `Busy` while another process has it open.
+    pub fn outbox(&self) -> Result<Outbox> {
+        Ok(Outbox::open(&self.dir.join("outbox"), &self.vault.derive("outbox"))?)
     }
 
     /// Makes everything since the last commit durable. Nothing is acknowledged before this returns.

@@ -65,13 +65,26 @@ async fn settle_purchase(home: &mut Home, network: &Network, cid: &Cid, offer: &
         Ok(bought) => bought.bought.tx,
         Err(provenance::Error::NotFound(_)) => {
             let purchase = Purchase { offer: offer.offer.to_typed(), signature: offer.signature, nonce };
-            network.chain.buy(home.person.signer(), &purchase).await?.1.last().map(|sent| sent.tx).unwrap_or_default()
+            pay(home, network, &purchase).await?
         }
         Err(error) => return Err(error.into()),
     };
     home.forget(Kind::Intent, &intent)?;
     home.commit()?;
     Ok((id, tx))
+}
+
+/// One transaction where the currency takes permits (ERC-2612), else one that allows the price and one that buys.
+async fn pay(home: &Home, network: &Network, purchase: &Purchase) -> Result<B256> {
+    let signer = home.person.signer();
+    match network.chain.buy_with_permit(signer, purchase).await {
+        Ok((_, sent)) => Ok(sent.tx),
+        Err(provenance::Error::Refused(_)) => {
+            let (_, sent) = network.chain.buy(signer, purchase).await?;
+            Ok(sent.last().map(|sent| sent.tx).unwrap_or_default())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Licenses that this person holds, and licenses to this person's datasets.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use provenance::chain::Address;
 use provenance::chain::client::{Chain, Endpoint, Profile};
 use provenance::chain::devnet::{Devnet, Running, Server, ServerOptions, find};
+use provenance::chain::outbox::Outbox;
 use provenance::content::ContentStore;
 use provenance::content::kubo::Timeouts;
 use provenance::content::local::Local;
@@ -35,6 +36,8 @@ pub struct Network {
     pub chain: Chain,
     /// Its content store.
     pub content: Box<dyn ContentStore>,
+    /// What was begun on it.
+    outbox: Outbox,
 }
 
 impl Network {
@@ -82,18 +85,34 @@ pub fn name(home: &Home, asked: Option<&str>) -> Result<String> {
 /// # Errors
 /// `NotFound` for an unknown name; `Network` where it does not answer; `Integrity` where it is not the chain, or has not
 /// the contracts, that its profile says.
-pub async fn connect(name: &str, account: Option<Address>) -> Result<Network> {
+pub async fn connect(name: &str, home: Option<&Home>) -> Result<Network> {
     let folder = folder()?;
     let profile = if name == EMBEDDED { embedded(&folder).await? } else { read_profile(&folder, name)? };
     let content: Box<dyn ContentStore> = match std::env::var("USUFRUCT_CONTENT") {
         Ok(url) => Box::new(provenance::content::kubo::Kubo::new(&url, Timeouts::default())?),
         Err(_) => Box::new(Local::open(&folder.join("content"))?),
     };
-    let chain = Chain::connect(profile.clone()).await?;
-    if let Some(account) = account.filter(|_| profile.development) {
-        chain.fund(account).await?;
+    let mut chain = Chain::connect(profile.clone()).await?;
+    let Some(home) = home else { return Ok(Network { profile, chain, content, outbox: Outbox::in_memory() }) };
+    let outbox = home.outbox()?;
+    chain = chain.with_outbox(outbox.clone());
+    if profile.development {
+        chain.fund(home.person.address()).await?;
     }
-    Ok(Network { profile, chain, content })
+    for done in chain.resume(home.person.signer()).await? {
+        eprintln!("finished what was begun earlier: transaction {}", done.tx);
+    }
+    Ok(Network { profile, chain, content, outbox })
+}
+
+/// The same network again, after something that took longer than the embedded one waits for questions.
+///
+/// # Errors
+/// Like [`connect`].
+pub async fn again(network: &Network) -> Result<Network> {
+    let fresh = connect(&network.profile.name, None).await?;
+    let outbox = network.outbox.clone();
+    Ok(Network { chain: fresh.chain.with_outbox(outbox.clone()), outbox, ..fresh })
 }
 
 /// The embedded network's profile, with its process running.

@@ -99,7 +99,7 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, device: DeviceCh
         compute_and_seal(home, network, &mut seen, &license, device)?;
     }
     // Computing can take longer than the embedded network waits for somebody to ask something.
-    let network = &network::connect(&network.profile.name, None).await?;
+    let network = &network::again(network).await?;
     let mut sent = None;
     if seen.record.state == JobState::Requested {
         allowed(home, network, &seen).await?;

@@ -3,21 +3,26 @@
 //! A nonce carries at most one transaction, so a step that keeps its nonce is done at most once, however often it is
 //! begun again: after a crash, over a node that lies, with higher fees. It gets another nonce only when a transaction
 //! that is not its own was seen, with proof, in its place. The file holds signed transactions, which the chain shows to
-//! everybody, and no keys.
+//! everybody, and no keys; its entries are sealed all the same, since they say whose wallet this is.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alloy::consensus::{Transaction as _, TxEnvelope};
 use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy::primitives::{Address, B256, Bytes};
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use serde::{Deserialize, Serialize};
 
 use super::frames::Frames;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"USUFOUT1";
+/// Bytes of an entry's nonce, in front of the sealed entry (XChaCha20-Poly1305, the magic as associated data).
+const NONCE: usize = 24;
 /// Blocks for which a finished step is kept, so that a reorganization can bring it back.
 pub(super) const REMEMBERED: u64 = 256;
 
@@ -96,17 +101,36 @@ enum Record {
     Gone { id: u64 },
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Books {
-    frames: Option<Frames>,
+    file: Option<(Frames, Seal)>,
     entries: Vec<Entry>,
     next: u64,
+}
+
+/// Seals what goes to disk.
+struct Seal(XChaCha20Poly1305);
+
+impl Seal {
+    fn close(&self, record: &Record) -> Result<Vec<u8>> {
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(|error| Error::Io(std::io::Error::other(error.to_string())))?;
+        let line = serde_json::to_vec(record).map_err(|error| Error::Invalid(error.to_string()))?;
+        let sealed = self.0.encrypt(&nonce.into(), Payload { msg: &line, aad: MAGIC });
+        Ok([&nonce[..], &sealed.map_err(|_| Error::Invalid("an outbox entry is too long".into()))?].concat())
+    }
+
+    fn open(&self, body: &[u8]) -> Option<Record> {
+        let (nonce, sealed) = body.split_first_chunk::<NONCE>()?;
+        let line = self.0.decrypt(&(*nonce).into(), Payload { msg: sealed, aad: MAGIC }).ok()?;
+        serde_json::from_slice(&line).ok()
+    }
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// What was begun and may not be finished. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Outbox {
     books: Arc<Mutex<Books>>,
     turns: Arc<Mutex<HashMap<Scope, Turn>>>,
@@ -125,6 +149,12 @@ pub struct Unfinished {
     pub transactions: Vec<B256>,
 }
 
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("unfinished", &self.unfinished().len()).finish_non_exhaustive()
+    }
+}
+
 impl Outbox {
     /// An outbox that ends with the process: for questions, tests and deployments.
     #[must_use]
@@ -132,25 +162,25 @@ impl Outbox {
         Self::default()
     }
 
-    /// Opens the outbox kept in the file `path`, or begins one. One process at a time holds it.
+    /// Opens the outbox kept in the file `path` and sealed under `key`, or begins one. One process at a time holds it.
     ///
     /// # Errors
-    /// [`Error::Busy`] while another process holds it; [`Error::Integrity`] when it is damaged; [`Error::Io`].
-    pub fn open(path: &Path) -> Result<Self> {
+    /// [`Error::Busy`] while another process holds it; [`Error::Integrity`] when it is damaged or sealed under another key;
+    /// [`Error::Io`].
+    pub fn open(path: &Path, key: &[u8; 32]) -> Result<Self> {
+        let seal = Seal(XChaCha20Poly1305::new(key.into()));
         let (mut frames, bodies) = Frames::open(path, *MAGIC)?;
         let mut books = Books::default();
         for body in &bodies {
-            let record = serde_json::from_slice(body)
-                .map_err(|error| Error::Integrity(format!("{} cannot be read: {error}", path.display())))?;
-            books.apply(record)?;
+            let unreadable = || Error::Integrity(format!("{} is damaged or of another vault", path.display()));
+            books.apply(seal.open(body).ok_or_else(unreadable)?)?;
         }
         books.forget_old();
         let kept = books.records();
         if kept.len() < bodies.len() {
-            let lines: serde_json::Result<Vec<Vec<u8>>> = kept.iter().map(serde_json::to_vec).collect();
-            frames.rewrite(&lines.map_err(|error| Error::Invalid(error.to_string()))?)?;
+            frames.rewrite(&kept.iter().map(|record| seal.close(record)).collect::<Result<Vec<_>>>()?)?;
         }
-        books.frames = Some(frames);
+        books.file = Some((frames, seal));
         Ok(Self { books: Arc::new(Mutex::new(books)), turns: Arc::default() })
     }
 
@@ -250,9 +280,8 @@ impl Outbox {
 impl Books {
     /// On disk first, then in memory.
     fn write(&mut self, record: Record) -> Result<()> {
-        if let Some(frames) = &mut self.frames {
-            let line = serde_json::to_vec(&record).map_err(|error| Error::Invalid(error.to_string()))?;
-            frames.append(&line)?;
+        if let Some((frames, seal)) = &mut self.file {
+            frames.append(&seal.close(&record)?)?;
         }
         self.apply(record)
     }

@@ -37,11 +37,11 @@ fn signed(nonce: u64, max: u128) -> TxEnvelope {
 fn step_is_there_again_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     let begun = outbox.begin(scope(), key(1), 7, &signed(4, 10)).unwrap();
     outbox.sign(begun.id, &signed(4, 20)).unwrap();
     drop(outbox);
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     let found = outbox.find(&scope(), key(1)).unwrap();
     assert_eq!((found.nonce, found.since, found.standing), (4, 7, Standing::Open));
     assert_eq!(found.signed, [signed(4, 10), signed(4, 20)]);
@@ -54,12 +54,12 @@ fn step_is_there_again_after_a_crash() {
 fn finished_step_is_not_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     let begun = outbox.begin(scope(), key(1), 0, &signed(0, 10)).unwrap();
     let tx = *signed(0, 10).tx_hash();
     outbox.done(begun.id, tx, 12).unwrap();
     drop(outbox);
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     assert!(outbox.find(&scope(), key(1)).is_none() && outbox.unfinished().is_empty());
     assert_eq!(outbox.of(&scope())[0].standing, Standing::Done { tx, block: 12 });
     outbox.take_back(begun.id).unwrap();
@@ -104,7 +104,7 @@ fn nonce_in_use_is_not_given_again() {
 fn old_finished_steps_are_forgotten_and_unfinished_ones_never() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     outbox.begin(scope(), key(0xff), 0, &signed(0, 10)).unwrap();
     for nonce in 1..=40u64 {
         let begun = outbox.begin(scope(), key(nonce as u8), 0, &signed(nonce, 10)).unwrap();
@@ -114,7 +114,7 @@ fn old_finished_steps_are_forgotten_and_unfinished_ones_never() {
     assert_eq!(outbox.of(&scope()).len(), 1 + remembered);
     let long = std::fs::metadata(&path).unwrap().len();
     drop(outbox);
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     assert_eq!(outbox.of(&scope()).len(), 1 + remembered);
     assert!(outbox.find(&scope(), key(0xff)).is_some());
     assert!(std::fs::metadata(&path).unwrap().len() < long / 2);
@@ -124,32 +124,48 @@ fn old_finished_steps_are_forgotten_and_unfinished_ones_never() {
 fn outbox_that_another_process_holds_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");
-    let _held = Outbox::open(&path).unwrap();
-    assert!(matches!(Outbox::open(&path), Err(Error::Busy(_))));
+    let _held = Outbox::open(&path, &[7; 32]).unwrap();
+    assert!(matches!(Outbox::open(&path, &[7; 32]), Err(Error::Busy(_))));
 }
 
 #[test]
 fn damaged_outbox_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     outbox.begin(scope(), key(1), 0, &signed(0, 10)).unwrap();
     outbox.begin(scope(), key(2), 0, &signed(1, 10)).unwrap();
     drop(outbox);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[40] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(Outbox::open(&path), Err(Error::Integrity(_))));
+    assert!(matches!(Outbox::open(&path, &[7; 32]), Err(Error::Integrity(_))));
 }
 
 #[test]
 fn outbox_holds_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");
-    let outbox = Outbox::open(&path).unwrap();
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
     outbox.begin(scope(), key(1), 0, &signed(0, 10)).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let text = String::from_utf8_lossy(&bytes).to_lowercase();
     assert!(!text.contains(&"31".repeat(32)));
     assert!(!bytes.windows(32).any(|window| window == [0x31; 32]));
+}
+
+#[test]
+fn file_shows_no_account_and_opens_with_its_key_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox");
+    let outbox = Outbox::open(&path, &[7; 32]).unwrap();
+    outbox.begin(scope(), key(1), 7, &signed(4, 10)).unwrap();
+    drop(outbox);
+    let bytes = std::fs::read(&path).unwrap();
+    let account = scope().account;
+    let spelled = format!("{account:x}");
+    assert!(!bytes.windows(20).any(|part| part == account.as_slice()));
+    assert!(!bytes.windows(spelled.len()).any(|part| part == spelled.as_bytes()));
+    assert!(matches!(Outbox::open(&path, &[8; 32]), Err(Error::Integrity(_))));
+    assert_eq!(Outbox::open(&path, &[7; 32]).unwrap().unfinished().len(), 1);
 }

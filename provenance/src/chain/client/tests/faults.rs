@@ -144,7 +144,7 @@ impl<'a> Device<'a> {
     async fn open(&self) -> Result<Chain> {
         let patience = Patience { question: self.question, answer: 1 << 20, tries: 3, pause: Duration::from_millis(2) };
         let endpoint = Endpoint::HttpWithin(self.ground.liar.url.clone(), patience);
-        let outbox = Outbox::open(&self.outbox)?;
+        let outbox = Outbox::open(&self.outbox, &[7; 32])?;
         Ok(Chain::open(endpoint, self.profile.clone()).await?.with_outbox(outbox))
     }
 
@@ -360,7 +360,7 @@ async fn check(ground: &Ground, devices: &[Device<'_>], before: U256, first: u64
         .filter(|event| matches!(&event.fact, super::Fact::Job(JobEscrow::JobEscrowEvents::Withdrawn(_))));
     assert_eq!(withdrawn.count(), 1, "seed {seed}");
     for device in devices {
-        let outbox = Outbox::open(&device.outbox).unwrap();
+        let outbox = Outbox::open(&device.outbox, &[7; 32]).unwrap();
         assert!(outbox.unfinished().len() <= 1, "seed {seed}: {:?}", outbox.unfinished());
     }
     fair_prices(ground, owner, first, seed).await;

@@ -32,7 +32,7 @@ impl Lied {
     }
 
     fn outbox(&self) -> Outbox {
-        Outbox::open(&self.folder.path().join("outbox")).unwrap()
+        Outbox::open(&self.folder.path().join("outbox"), &[7; 32]).unwrap()
     }
 
     async fn chain(&self, outbox: Outbox) -> Chain {
@@ -205,7 +205,7 @@ async fn transaction_that_a_reorganization_undid_is_sent_again() {
 async fn sender_that_is_killed() {
     let setting = |name: &str| std::env::var(name).unwrap();
     let profile: Profile = serde_json::from_str(&setting("USUFRUCT_TEST_PROFILE")).unwrap();
-    let outbox = Outbox::open(Path::new(&setting("USUFRUCT_TEST_OUTBOX"))).unwrap();
+    let outbox = Outbox::open(Path::new(&setting("USUFRUCT_TEST_OUTBOX")), &[7; 32]).unwrap();
     let chain = Chain::connect(profile).await.unwrap().with_outbox(outbox);
     announce_the_rest(&chain, &Signer::from_bytes(&B256::repeat_byte(0xa1)).unwrap()).await;
 }
@@ -253,7 +253,7 @@ async fn killed_sender_announces_each_offer_once() {
     }
     let killed_at = announced().await;
     assert!(killed_at > 2 && killed_at < usize::from(OFFERS), "killed after {killed_at} offers");
-    let chain = Chain::connect(profile).await.unwrap().with_outbox(Outbox::open(&path).unwrap());
+    let chain = Chain::connect(profile).await.unwrap().with_outbox(Outbox::open(&path, &[7; 32]).unwrap());
     announce_the_rest(&chain, &world.owner).await;
     let mut offers: Vec<B256> =
         world.chain.announcements(None).await.unwrap().into_iter().map(|said| said.offer).collect();
