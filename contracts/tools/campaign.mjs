@@ -88,6 +88,8 @@ async function deep() {
     const run = await forge(["--match-contract", "InvariantsTest", "--fuzz-seed", own], env);
     say(`round ${round + 1n} of ${ROUNDS}: seed ${own}, ${ROUND * 100} calls, ${run.seconds} s`);
     if (run.code !== 0) return false;
+    const [least, count] = [...calls].sort((a, b) => a[1] - b[1])[0];
+    say(`  fewest so far: ${least} ${count}`);
   }
   const enough = sayCalls();
   const fuzz = await forge(["--match-test", "testFuzz", "--fuzz-seed", String(seed)], {});
