@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use provenance::wallet::Phrase;
-use vault::{Existing, ExportItem, KdfCost, OnRollback, Options, Secret, Unlock, Vault};
+use vault::{Existing, ExportItem, KdfCost, OnRollback, Options, Read, Secret, Unlock, Vault};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -30,7 +30,8 @@ pub fn plain(home: &Home, out: &Path) -> Result<view::Exported> {
         });
     }
     let mut progress = Progress::start("writing files");
-    let done = home.vault.export(&items, out, &mut |done, total| going(&mut progress, done, total))?;
+    let done =
+        home.vault.change(|vault| vault.export(&items, out, &mut |done, total| going(&mut progress, done, total)))?;
     Ok(view::Exported {
         files: done.files,
         bytes: done.bytes,
@@ -47,7 +48,9 @@ pub fn plain(home: &Home, out: &Path) -> Result<view::Exported> {
 /// the backup is newer than it.
 pub fn encrypted(home: &Home, out: &Path) -> Result<view::Exported> {
     let mut progress = Progress::start("backing up");
-    let done = home.vault.backup(out, Existing::Trust, &mut |done, total| going(&mut progress, done, total))?;
+    let done = home
+        .vault
+        .change(|vault| vault.backup(out, Existing::Trust, &mut |done, total| going(&mut progress, done, total)))?;
     Ok(view::Exported {
         files: done.copied_packs,
         bytes: done.copied_bytes,
@@ -99,7 +102,7 @@ fn going(progress: &mut Progress, done: u64, total: u64) -> ControlFlow<()> {
 /// `Integrity` where something that stands cannot be read: then nothing of its pack is deleted; `Interrupted`.
 pub fn collect(home: &mut Home, all: bool, dry_run: bool) -> Result<view::Collected> {
     let options = if all { vault::GcOptions { waste_percent: 0 } } else { vault::GcOptions::default() };
-    let plan = home.vault.gc_plan(&options)?;
+    let plan = home.vault.change(|vault| vault.gc_plan(&options))?;
     let with = |fate| plan.packs.iter().filter(|pack| pack.fate == fate).count() as u64;
     let mut view = view::Collected {
         packs: plan.packs.len() as u64,
@@ -117,7 +120,7 @@ pub fn collect(home: &mut Home, all: bool, dry_run: bool) -> Result<view::Collec
     }
     eprint!("{view}");
     let mut progress = Progress::start("collecting");
-    let done = home.vault.gc(&plan, &mut |done, total| going(&mut progress, done, total))?;
+    let done = home.vault.change(|vault| vault.gc(&plan, &mut |done, total| going(&mut progress, done, total)))?;
     view.freed_bytes = Some(done.freed_bytes);
     view.left = done.left.len() as u64;
     Ok(view)

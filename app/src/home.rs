@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 use provenance::chain::outbox::Outbox;
 use provenance::wallet::{Language, Person, Phrase};
 use serde::{Serialize, de::DeserializeOwned};
-use vault::{KdfCost, OnRollback, Options, Secret, Unlock, Vault};
+use vault::{Access, KdfCost, OnRollback, Options, Read, Secret, Unlock, Vault, socket_folder};
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
@@ -77,8 +77,8 @@ const PHRASE: &str = "entropy";
 pub struct Home {
     /// The folder.
     pub dir: PathBuf,
-    /// The vault in it.
-    pub vault: Vault,
+    /// The vault in it; another process may have it open, then that one is asked.
+    pub vault: Access,
     /// Whose it is.
     pub person: Person,
 }
@@ -134,7 +134,8 @@ impl Home {
             return Err(Error::not_found(format!("there is no vault in {}", dir.display()))
                 .hint("Create one with `usufruct init`, or name its folder with --home."));
         }
-        let vault = Vault::open_with(&folder(dir), unlock, options)?;
+        let sockets = socket_folder(options.state.as_deref().unwrap_or(dir));
+        let vault = Access::open(&folder(dir), unlock, options, &sockets)?;
         let kept = vault.read_named(Kind::Phrase.word(), PHRASE)?.ok_or_else(|| {
             Error::integrity("the vault holds no recovery phrase; it was not finished when it was created")
         })?;
@@ -159,7 +160,7 @@ impl Home {
     /// # Errors
     /// When the vault cannot be written.
     pub fn keep_bytes(&mut self, kind: Kind, name: &str, bytes: &[u8]) -> Result<()> {
-        self.vault.put(kind.word(), name, &mut &*bytes)?;
+        self.vault.change(|vault| vault.put(kind.word(), name, &mut &*bytes))?;
         Ok(())
     }
 
@@ -223,17 +224,27 @@ impl Home {
     /// When the vault cannot be written.
     pub fn forget(&mut self, kind: Kind, name: &str) -> Result<()> {
         if let Some(entry) = self.vault.find(kind.word(), name)? {
-            self.vault.remove(&entry.id)?;
+            self.vault.change(|vault| vault.remove(&entry.id))?;
         }
         Ok(())
     }
 
-    /// The transactions that this person began: a file beside the vault, sealed under a key of the vault's.
+    /// The transactions that this person began: a file beside the vault, sealed under a key of the vault's. Nothing can be
+    /// begun while another process holds the vault.
     ///
     /// # Errors
     /// `Integrity` where it was altered; `Busy` while another process has it open.
     pub fn outbox(&self) -> Result<Outbox> {
-        Ok(Outbox::open(&self.dir.join("outbox"), &self.vault.derive("outbox"))?)
+        let key = self.vault.derive("outbox")?;
+        Ok(match &self.vault {
+            Access::Held(_) => Outbox::open(&self.dir.join("outbox"), &key)?,
+            Access::Asked(reader) => Outbox::closed(vault::Error::Busy { pid: Some(reader.holder()) }.to_string()),
+        })
+    }
+
+    /// Whether this process holds the vault. It only reads otherwise.
+    pub fn is_held(&self) -> bool {
+        matches!(self.vault, Access::Held(_))
     }
 
     /// Makes everything since the last commit durable. Nothing is acknowledged before this returns.
@@ -241,7 +252,7 @@ impl Home {
     /// # Errors
     /// When the disk refuses; then nothing of it counts as kept.
     pub fn commit(&mut self) -> Result<()> {
-        Ok(self.vault.commit()?)
+        Ok(self.vault.change(Vault::commit)?)
     }
 
     /// Puts a stream of bytes under `name` and says how many bytes the vault did not have yet.
@@ -249,7 +260,7 @@ impl Home {
     /// # Errors
     /// When the stream cannot be read or the vault cannot be written.
     pub fn keep_stream(&mut self, kind: Kind, name: &str, from: &mut dyn std::io::Read) -> Result<vault::Stored> {
-        Ok(self.vault.put(kind.word(), name, from)?)
+        Ok(self.vault.change(|vault| vault.put(kind.word(), name, from))?)
     }
 }
 

@@ -93,14 +93,18 @@ pub async fn connect(name: &str, home: Option<&Home>) -> Result<Network> {
         Err(_) => Box::new(Local::open(&folder.join("content"))?),
     };
     let mut chain = Chain::connect(profile.clone()).await?;
-    let Some(home) = home else { return Ok(Network { profile, chain, content, outbox: Outbox::in_memory() }) };
+    let Some(home) = home else {
+        return Ok(Network { profile, chain, content, outbox: Outbox::in_memory() });
+    };
     let outbox = home.outbox()?;
     chain = chain.with_outbox(outbox.clone());
     if profile.development {
         chain.fund(home.person.address()).await?;
     }
-    for done in chain.resume(home.person.signer()).await? {
-        eprintln!("finished what was begun earlier: transaction {}", done.tx);
+    if home.is_held() {
+        for done in chain.resume(home.person.signer()).await? {
+            eprintln!("finished what was begun earlier: transaction {}", done.tx);
+        }
     }
     Ok(Network { profile, chain, content, outbox })
 }

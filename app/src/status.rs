@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use provenance::wallet::{Language, Phrase};
-use vault::{CheckDepth, KdfCost, Secret, Unlock, Vault};
+use vault::{CheckDepth, KdfCost, Read, Secret, Unlock, Vault};
 
 use crate::error::{Code, Error, Result};
 use crate::home::{self, Home, Kind};
@@ -91,7 +91,7 @@ fn checked(objects: u64, problems: &[vault::Problem]) -> view::VaultChecked {
 /// # Errors
 /// When the vault cannot be written; then the old one stays.
 pub fn passwd(home: &mut Home, secret: &str) -> Result<view::VaultStatus> {
-    home.vault.change_passphrase(&Secret::from(secret), KdfCost::FLOOR)?;
+    home.vault.change(|vault| vault.change_passphrase(&Secret::from(secret), KdfCost::FLOOR))?;
     vault(home)
 }
 

@@ -49,7 +49,12 @@ impl Hold {
     pub fn unlock(&self, passphrase: &str) -> Result<()> {
         let mut home = lock(&self.home);
         if home.is_none() {
-            *home = Some(Home::open(&self.dir, passphrase)?);
+            let opened = Home::open(&self.dir, passphrase)?;
+            if !opened.is_held() {
+                return Err(Error::new(Code::Busy, "another program has this vault open")
+                    .hint("Close it, or wait until it has ended."));
+            }
+            *home = Some(opened);
         }
         Ok(())
     }

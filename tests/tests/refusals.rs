@@ -189,14 +189,29 @@ fn dry_runs_change_nothing() {
 }
 
 #[test]
-fn held_vault_is_busy() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let person = Person::new(folder.path(), "person");
-    person.run(&["init"]);
+fn held_vault_can_be_asked_and_is_busy_otherwise() {
+    let market = Market::open();
+    let (folder, person) = (&market.folder, &market.contributor);
+    notes(&folder.path().join("notes"), "notes", 3);
+    let import = ["import", &folder.path().join("notes").to_string_lossy()].map(str::to_owned);
+    let import = import.each_ref().map(String::as_str);
     let held = app::home::Home::open(&person.home, &person.passphrase).expect("the vault opens");
-    person.fails(5, &["vault", "status"]);
+    // Whoever knows the passphrase can ask; only the holder writes.
+    assert!(person.run(&["vault", "status"])["vault_id"].is_string());
+    assert_eq!(person.run(&["record", "list"])["total"], 0);
+    assert_eq!(person.run(&["vault", "check"])["sound"], true);
+    let holder = std::process::id().to_string();
+    for refused in [&import[..], &["vault", "gc"], &["vault", "repair"], &["wallet", "faucet"]] {
+        let said = person.fails(5, refused);
+        assert!(said.contains(&holder), "{refused:?}: {said}");
+    }
+    let home = person.home.clone();
+    let stranger = Person { passphrase: "another passphrase".into(), home, ..Person::new(folder.path(), "x") };
+    stranger.fails(3, &["vault", "status"]);
     drop(held);
-    person.run(&["vault", "status"]);
+    person.run(&import);
+    assert_eq!(person.run(&["record", "list"])["total"], 3);
+    person.run(&["wallet", "faucet"]);
 }
 
 #[test]

@@ -269,12 +269,14 @@ pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
                 Err(error) => vec![error.message],
             };
         }
-        if matches!(seen.record.state, JobState::Delivered | JobState::Refunded) {
+        if home.is_held() && matches!(seen.record.state, JobState::Delivered | JobState::Refunded) {
             home.forget(Kind::Package, &ids::shown(seen.record.id))?;
         }
         jobs.push(view);
     }
-    home.commit()?;
+    if home.is_held() {
+        home.commit()?;
+    }
     Ok(view::Jobs { jobs })
 }
 

@@ -104,6 +104,8 @@ enum Record {
 #[derive(Default)]
 struct Books {
     file: Option<(Frames, Seal)>,
+    /// Why nothing can be begun here.
+    closed: Option<String>,
     entries: Vec<Entry>,
     next: u64,
 }
@@ -160,6 +162,12 @@ impl Outbox {
     #[must_use]
     pub fn in_memory() -> Self {
         Self::default()
+    }
+
+    /// An outbox in which nothing can be begun, for a process that may only ask; `why` says so.
+    #[must_use]
+    pub fn closed(why: String) -> Self {
+        Self { books: Arc::new(Mutex::new(Books { closed: Some(why), ..Books::default() })), turns: Arc::default() }
     }
 
     /// Opens the outbox kept in the file `path` and sealed under `key`, or begins one. One process at a time holds it.
@@ -242,6 +250,9 @@ impl Outbox {
     /// Writes down a step with its first signed transaction, before it is sent.
     pub(super) fn begin(&self, scope: Scope, key: B256, since: u64, signed: &TxEnvelope) -> Result<Entry> {
         let mut books = self.books();
+        if let Some(why) = &books.closed {
+            return Err(Error::Busy(why.clone()));
+        }
         let (id, nonce) = (books.next, signed.nonce());
         books.write(Record::Begun { id, scope, key, nonce, since, raw: signed.encoded_2718().into() })?;
         let begun = books.entries.iter().find(|entry| entry.id == id).cloned();

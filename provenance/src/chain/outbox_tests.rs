@@ -169,3 +169,11 @@ fn file_shows_no_account_and_opens_with_its_key_only() {
     assert!(matches!(Outbox::open(&path, &[8; 32]), Err(Error::Integrity(_))));
     assert_eq!(Outbox::open(&path, &[7; 32]).unwrap().unfinished().len(), 1);
 }
+
+#[test]
+fn nothing_is_begun_in_a_closed_outbox() {
+    let outbox = Outbox::closed("process 7 has it".into());
+    let refused = outbox.begin(scope(), key(1), 0, &signed(0, 10)).unwrap_err();
+    assert!(matches!(&refused, Error::Busy(why) if why.contains("process 7")), "{refused}");
+    assert!(outbox.unfinished().is_empty());
+}
