@@ -3,12 +3,12 @@
 //! Its npm packages are installed by `tools/setup` in `tests/js-ipfs`; without them these tests fail.
 
 use super::kubo::{Kubo, Timeouts};
-use super::tests::{bytes, check_kept};
-use super::{ContentStore, MAX_PIECE, directory, unixfs};
+use super::tests::{Memory, bytes, check_kept};
+use super::{ContentStore, MAX_PIECE, car, directory, unixfs};
 use crate::Error;
 use crate::cid::Cid;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -88,6 +88,35 @@ fn directory_is_read_back(kubo: &Kubo, hasty: &Kubo) {
     kubo.pin(&cid).unwrap();
     assert_eq!(directory::read(&cid, &kubo.get_piece(&cid).unwrap()).unwrap(), Some(vec![entry]));
     assert!(!matches!(hasty.has(&Cid::raw(b"not there")), Ok(true)));
+}
+
+/// Runs `car.mjs` on a file and returns what it prints.
+fn their_car(what: &str, file: &Path) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/js-ipfs");
+    assert!(folder.join("node_modules/@ipld/car").exists(), "js-ipfs is missing: run tools/setup");
+    let ran = Command::new("node").current_dir(&folder).args(["car.mjs", what]).arg(file).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn car_of_ours_is_read_by_the_other_implementation() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, store) = (folder.path().join("ours.car"), Memory::default());
+    let root = store.put_file(&bytes(2 * MAX_PIECE + 5)).unwrap();
+    std::fs::write(&path, car::export(&store, &root, 1 << 30).unwrap()).unwrap();
+    assert_eq!(their_car("read", &path), format!("{root} 4"));
+}
+
+#[test]
+fn car_of_the_other_implementation_is_read_by_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, store) = (folder.path().join("theirs.car"), Memory::default());
+    let root = their_car("write", &path);
+    let bytes_of_car = std::fs::read(&path).unwrap();
+    assert_eq!(car::import(&store, &bytes_of_car, 1 << 30).unwrap().to_string(), root);
+    let cid = root.parse::<Cid>().unwrap();
+    assert_eq!(store.get_file(&cid, 1 << 30).unwrap(), bytes(2 * MAX_PIECE + 5));
 }
 
 #[test]

@@ -206,9 +206,8 @@ impl Chain {
                 (None, _) => {}
             }
         }
-        let mut record: JobRecord =
-            record.ok_or_else(|| Error::NotFound(format!("no job {id} on {}", self.profile().name)))?;
         let slot = self.storage(self.profile().escrow, mapping_slot(id, JOBS_POSITION)).await?;
+        let Some(mut record): Option<JobRecord> = record else { return Err(self.absent("job", id, slot)) };
         let state = u8::try_from((slot & U256::from(u8::MAX)).to::<u64>()).unwrap_or_default();
         record.state = JobState::try_from(state).unwrap_or(JobState::None);
         if (slot >> NOT_HASH) << NOT_HASH != record.slot() || record.state == JobState::None {

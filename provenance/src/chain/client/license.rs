@@ -90,8 +90,10 @@ impl Chain {
     pub async fn license(&self, id: B256) -> Result<LicenseRecord> {
         let filter = bought_filter(self.profile().licenses).topic1(id);
         let bought = self.purchases(filter).await?.into_iter().next();
-        let (event, place) =
-            bought.ok_or_else(|| Error::NotFound(format!("no license {id} on {}", self.profile().name)))?;
+        let Some((event, place)) = bought else {
+            let slot = self.storage(self.profile().licenses, mapping_slot(id, LICENSES_POSITION)).await?;
+            return Err(self.absent("license", id, slot));
+        };
         self.license_record(event, place).await
     }
 

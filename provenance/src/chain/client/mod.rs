@@ -5,6 +5,7 @@ mod events;
 mod evidence;
 mod follow;
 mod http;
+mod identity;
 mod job;
 mod license;
 mod link;
@@ -30,6 +31,7 @@ use alloy::sol_types::{SolCall, SolEvent};
 pub use self::events::{Event, Fact, Place};
 pub use self::follow::{EventFile, Followed};
 pub use self::http::Patience;
+pub use self::identity::{Identity, Kind};
 pub use self::job::{Acknowledgment, JobRecord, Refund, Settlement};
 pub use self::license::{LicenseRecord, Purchase};
 pub use self::link::{Endpoint, Sent};
@@ -207,6 +209,14 @@ impl Chain {
         named.extend(about.iter().flat_map(|word| word.0));
         let step = Step { key: keccak256(named), to: TxKind::Call(to), input: call.abi_encode().into() };
         self.link.send(signer, &step, self.profile.confirmations).await
+    }
+
+    /// Why a job or license whose events are not there is not there: the contract's slot for it decides.
+    fn absent(&self, what: &str, id: B256, slot: U256) -> Error {
+        if slot.is_zero() {
+            return Error::NotFound(format!("no {what} {id} on {}", self.profile.name));
+        }
+        Error::Integrity(format!("the node holds back the events of {what} {id}; ask another node"))
     }
 
     async fn storage(&self, contract: Address, slot: U256) -> Result<U256> {

@@ -159,9 +159,30 @@ async fn journey_is_the_same_on_both_nodes() {
         let record = world.chain.jobs_for(world.owner.address()).await.unwrap().remove(0);
         let head = world.chain.head(record.details.dataset).await.unwrap();
         transactions.sort_by_key(|transaction| transaction.from);
-        both.push((transactions, holdings, head, record.id, deployer, world.chain.profile().code_hashes.clone()));
+        let held = storage(&world.chain, record.details.dataset, &people).await;
+        assert!(held.iter().filter(|word| !word.is_zero()).count() >= 8, "{held:?}");
+        let codes = world.chain.profile().code_hashes.clone();
+        both.push((transactions, holdings, head, record.id, deployer, codes, held));
     }
     assert_eq!(both[0], both[1]);
+}
+
+/// The first storage slots of every contract, and those of a dataset and of people in its mappings. What is kept of jobs
+/// and licenses hashes times, which differ between two runs; the client compares it with the events on each chain.
+async fn storage(chain: &super::Chain, dataset: B256, people: &[Address]) -> Vec<U256> {
+    let profile = chain.profile();
+    let contracts = [profile.datasets, profile.licenses, profile.escrow, profile.currencies[0].token];
+    let keys: Vec<B256> = people.iter().map(|person| person.into_word()).chain([dataset]).collect();
+    let mut words = Vec::new();
+    for contract in contracts {
+        for position in 0..12 {
+            words.push(chain.storage(contract, U256::from(position)).await.unwrap());
+            for key in &keys {
+                words.push(chain.storage(contract, super::mapping_slot(*key, position)).await.unwrap());
+            }
+        }
+    }
+    words
 }
 
 /// A signed transaction that both chains are given.

@@ -327,6 +327,34 @@ async fn faulty_verifying_keys_are_not_deployed() {
 }
 
 #[tokio::test]
+async fn node_is_known_by_its_chain_and_first_block() {
+    let anvil = super::anvil::Anvil::start();
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
+    let profile = super::world::on(endpoint.clone()).await.chain.profile().clone();
+    let (here, there) =
+        (super::Identity::of(endpoint).await.unwrap(), super::Identity::of(anvil.endpoint()).await.unwrap());
+    assert_eq!((here.kind(), there.kind()), (super::Kind::Embedded, super::Kind::Anvil));
+    assert_eq!((here.chain_id, there.chain_id), (crate::chain::devnet::CHAIN_ID, crate::chain::devnet::CHAIN_ID));
+    assert!(profile.is_of(&here));
+    // The same chain id is not the same chain.
+    assert!(!profile.is_of(&there));
+    assert!(!profile.is_of(&super::Identity { chain_id: 1, ..here }));
+}
+
+#[tokio::test]
+async fn withheld_purchase_is_not_taken_for_a_missing_one() {
+    let anvil = super::anvil::Anvil::start();
+    let world = super::world::on(anvil.endpoint()).await;
+    let (license, job) = (world.license().await, B256::repeat_byte(9));
+    let liar = super::liar::Liar::before(&anvil.url).await;
+    let chain = Chain::open(Endpoint::Http(liar.url.clone()), world.chain.profile().clone()).await.unwrap();
+    liar.lie(1, &[super::liar::Fault::MissingLogs], 1);
+    assert!(matches!(chain.license(license).await, Err(Error::Integrity(text)) if text.contains("holds back")));
+    assert!(matches!(chain.job(job).await, Err(Error::NotFound(_))));
+}
+
+#[tokio::test]
 async fn production_with_foreseeable_hashes_or_public_keys_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let endpoint = Endpoint::Embedded(Devnet::open(folder.path()).unwrap());
