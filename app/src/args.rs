@@ -465,6 +465,14 @@ pub enum NetworkCommand {
     Use {
         /// Its name
         name: String,
+        /// Where its chain answers from now on; it must be the same chain with the same contracts
+        #[arg(long, value_name = "URL")]
+        rpc: Option<String>,
+    },
+    /// Add a network that somebody else deployed
+    Add {
+        /// Its profile, a file NAME.network.json from the network folder of whoever deployed it
+        file: PathBuf,
     },
     /// Whether the network in use answers
     Status,

@@ -318,7 +318,11 @@ fn network_verb(context: &Context, verb: NetworkCommand) -> Result<Outcome> {
         NetworkCommand::List => {
             Outcome::of(&network::list(context.home().ok().as_ref(), context.global.network.as_deref())?)
         }
-        NetworkCommand::Use { name } => Outcome::of(&network::choose(&mut context.home()?, &name)?),
+        NetworkCommand::Use { name, rpc } => {
+            let mut home = context.home()?;
+            Outcome::of(&context.runtime.block_on(network::choose(&mut home, &name, rpc.as_deref()))?)
+        }
+        NetworkCommand::Add { file } => Outcome::of(&context.runtime.block_on(network::add(&file))?),
         NetworkCommand::Status => {
             let name = match &context.global.network {
                 Some(name) => name.clone(),

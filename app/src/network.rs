@@ -233,10 +233,7 @@ pub async fn serve(idle: u64) -> Result<view::Network> {
 pub async fn deploy(name: &str, rpc: &str) -> Result<view::Network> {
     let folder = folder()?;
     std::fs::create_dir_all(&folder)?;
-    if name == EMBEDDED || name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
-        return Err(Error::usage(format!("a network cannot be called {name:?}"))
-            .hint("Use letters, digits and dashes; `embedded` is taken."));
-    }
+    check_name(name)?;
     let profile = deploy_to(name, Endpoint::Http(rpc.to_owned()), rpc).await?;
     write_profile(&folder, &profile)?;
     Ok(shown(&profile, false, None))
@@ -294,16 +291,62 @@ pub fn list(home: Option<&Home>, asked: Option<&str>) -> Result<view::Networks> 
     Ok(view::Networks { networks })
 }
 
-/// Remembers in the vault which network to use.
+/// Remembers in the vault which network to use, and where its chain answers where `rpc` says so.
 ///
 /// # Errors
-/// `NotFound` for an unknown one.
-pub fn choose(home: &mut Home, name: &str) -> Result<view::Network> {
-    let view =
-        if name == EMBEDDED { not_started(name, true) } else { shown(&read_profile(&folder()?, name)?, true, None) };
+/// `NotFound` for an unknown one; with `rpc` what [`add`] returns.
+pub async fn choose(home: &mut Home, name: &str, rpc: Option<&str>) -> Result<view::Network> {
+    let view = match (name, rpc) {
+        (EMBEDDED, None) => not_started(name, true),
+        (EMBEDDED, Some(_)) => return Err(Error::usage("the embedded network answers where it is started")),
+        (_, None) => shown(&read_profile(&folder()?, name)?, true, None),
+        (_, Some(rpc)) => {
+            let profile = Profile { url: rpc.to_owned(), ..read_profile(&folder()?, name)? };
+            shown(&kept_if_it_answers(profile).await?, true, None)
+        }
+    };
     home.keep(Kind::Setting, SETTING, &name)?;
     home.commit()?;
     Ok(view)
+}
+
+/// Adds the network that the profile in `file` describes, as whoever deployed it has it.
+///
+/// # Errors
+/// `Refused` where there is another of this name; `Network` where it does not answer; `Integrity` where what answers is not
+/// the chain, or has not the contracts, that the profile pins.
+pub async fn add(file: &Path) -> Result<view::Network> {
+    let text = std::fs::read(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::not_found(format!("there is no file {}", file.display())),
+        _ => error.into(),
+    })?;
+    let profile: Profile = serde_json::from_slice(&text)
+        .map_err(|e| Error::integrity(format!("{} is no network's profile: {e}", file.display())))?;
+    check_name(&profile.name)?;
+    if let Ok(known) = read_profile(&folder()?, &profile.name)
+        && (Profile { url: known.url.clone(), ..profile.clone() }) != known
+    {
+        return Err(Error::refused(format!("there is another network called {:?}", profile.name))
+            .hint("Give the profile in the file another name."));
+    }
+    Ok(shown(&kept_if_it_answers(profile).await?, false, None))
+}
+
+/// Keeps a profile once its chain answers as the one it pins: id, first block, and the code of every contract.
+async fn kept_if_it_answers(profile: Profile) -> Result<Profile> {
+    Chain::connect(profile.clone()).await?;
+    let folder = folder()?;
+    std::fs::create_dir_all(&folder)?;
+    write_profile(&folder, &profile)?;
+    Ok(profile)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name == EMBEDDED || name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
+        return Err(Error::usage(format!("a network cannot be called {name:?}"))
+            .hint("Use letters, digits and dashes; `embedded` is taken."));
+    }
+    Ok(())
 }
 
 /// Whether the network answers, and as what.
@@ -364,7 +407,7 @@ fn read_profile(folder: &Path, name: &str) -> Result<Profile> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::not_found(format!("there is no network {name:?}"))
-                .hint("`usufruct network list` shows them; `usufruct network deploy NAME --rpc URL` makes one."));
+                .hint("`usufruct network list` shows them; `usufruct network deploy NAME --rpc URL` makes one, `network add FILE` takes another's."));
         }
         Err(error) => return Err(error.into()),
     };

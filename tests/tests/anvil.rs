@@ -89,3 +89,49 @@ fn network_down_loses_nothing_and_the_step_can_be_run_again() {
     person.run(&["dataset", "publish", "n"]);
     assert_eq!(person.run(&["dataset", "show", "n"])["state"], "active");
 }
+
+#[test]
+fn network_of_another_person_is_added_only_if_its_chain_answers_as_pinned() {
+    let (node, url) = anvil(free_port());
+    let folder = tempfile::tempdir().expect("a folder");
+    let deployer = Person::new(folder.path(), "deployer");
+    deployer.run(&["network", "deploy", "shared", "--rpc", &url]);
+    let profile = deployer.network_home.join("shared.network.json");
+    let other = Person { network_home: folder.path().join("elsewhere"), ..Person::new(folder.path(), "other") };
+    let file = folder.path().join("given.json");
+    let change = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&profile).expect("a profile");
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(&file, text.replacen(from, to, 1)).expect("a file");
+    };
+    let add = ["network", "add", &file.to_string_lossy()].map(str::to_owned);
+    let add = add.each_ref().map(String::as_str);
+
+    std::fs::write(&file, "not a profile").expect("a file");
+    other.fails(6, &add);
+    change("\"shared\"", "\"../shared\"");
+    other.fails(2, &add);
+    change("31337", "31338");
+    other.fails(6, &add);
+    let hash = format!("\"0x{}", "ab".repeat(32));
+    let text = std::fs::read_to_string(&profile).expect("a profile");
+    let pinned: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    change(&format!("\"{}", text_of(&pinned["genesis"])), &hash);
+    other.fails(6, &add);
+    change(&url, "http://127.0.0.1:9");
+    other.fails(7, &add);
+    std::fs::copy(&profile, &file).expect("a file");
+    assert_eq!(other.run(&add)["name"], "shared");
+    other.run(&["init"]);
+    other.run(&["network", "use", "shared"]);
+
+    // A node that is another chain, though it has the same id, is not taken for this one.
+    let (another, elsewhere) = anvil(free_port());
+    assert!([6, 7].contains(&other.try_run(&["network", "use", "shared", "--rpc", &elsewhere]).0));
+    assert_eq!(other.run(&["network", "use", "shared", "--rpc", &url])["rpc"], url.as_str());
+    drop((node, another));
+}
+
+fn text_of(value: &serde_json::Value) -> &str {
+    value.as_str().expect("a text")
+}
