@@ -11,6 +11,7 @@ const COMMANDS: &[&str] = &[
     "vault_create",
     "vault_unlock",
     "vault_lock",
+    "vault_touch",
     "source_list",
     "dataset_list",
     "recovery_phrase",

@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 use provenance::chain::outbox::Outbox;
 use provenance::wallet::{Language, Person, Phrase};
 use serde::{Serialize, de::DeserializeOwned};
+pub use vault::AutoLock;
 use vault::{Access, KdfCost, OnRollback, Options, Read, Secret, Unlock, Vault, socket_folder};
 use zeroize::Zeroizing;
 

@@ -20,6 +20,7 @@ pub fn all() -> Builder<Wry> {
             vault_create,
             vault_unlock,
             vault_lock,
+            vault_touch,
             source_list,
             dataset_list,
             recovery_phrase,
@@ -73,6 +74,13 @@ fn vault_unlock(hold: State<'_, Hold>, passphrase: String) -> Answer<()> {
 #[specta::specta]
 fn vault_lock(window: AppHandle, hold: State<'_, Hold>) -> Answer<()> {
     Ok(hold.lock(|| recovery::dismiss(&window))?)
+}
+
+/// Somebody is at the window: the vault stays open for a while longer.
+#[tauri::command]
+#[specta::specta]
+fn vault_touch(hold: State<'_, Hold>) {
+    hold.touch();
 }
 
 /// The sources in the vault.

@@ -2,22 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use app::error::{Code, Error, Result};
-use app::home::Home;
+use app::home::{AutoLock, Home};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The vault's folder, the open vault, the phrase.
 pub struct Hold {
     dir: PathBuf,
-    home: Mutex<Option<Home>>,
+    home: AutoLock<Home>,
     phrase: Mutex<Option<Zeroizing<String>>>,
 }
 
 impl Hold {
-    /// Nothing held yet, for the vault in `dir`.
-    pub fn new(dir: PathBuf) -> Self {
-        Hold { dir, home: Mutex::new(None), phrase: Mutex::new(None) }
+    /// Nothing held yet, for the vault in `dir`. What will be held is dropped after `idle` without use; `told` hears that.
+    pub fn new(dir: PathBuf, idle: Duration, told: impl Fn() + Send + 'static) -> Self {
+        Hold { dir, home: AutoLock::new(idle, told), phrase: Mutex::new(None) }
     }
 
     /// The vault's folder.
@@ -30,10 +31,9 @@ impl Hold {
     /// # Errors
     /// `Refused` when there is one already; `Usage` for a short passphrase; what `show` returns.
     pub fn create(&self, passphrase: &str, show: impl FnOnce() -> Result<()>) -> Result<()> {
-        let mut home = lock(&self.home);
         let mut created = app::status::create(&self.dir, passphrase)?;
         *lock(&self.phrase) = Some(Zeroizing::new(std::mem::take(&mut created.recovery_phrase)));
-        *home = Some(Home::open(&self.dir, passphrase)?);
+        self.home.unlock(Home::open(&self.dir, passphrase)?);
         show().map_err(|error| {
             error.hint(format!(
                 "The vault was created, but its recovery phrase was not shown. Remove {} and create it again.",
@@ -47,14 +47,13 @@ impl Hold {
     /// # Errors
     /// `Locked` for a wrong passphrase; `Busy` while another program has the vault open; `NotFound` without a vault.
     pub fn unlock(&self, passphrase: &str) -> Result<()> {
-        let mut home = lock(&self.home);
-        if home.is_none() {
+        if !self.home.is_unlocked() {
             let opened = Home::open(&self.dir, passphrase)?;
             if !opened.is_held() {
                 return Err(Error::new(Code::Busy, "another program has this vault open")
                     .hint("Close it, or wait until it has ended."));
             }
-            *home = Some(opened);
+            self.home.unlock(opened);
         }
         Ok(())
     }
@@ -64,7 +63,7 @@ impl Hold {
     /// # Errors
     /// What `hide` returns. The vault is locked all the same.
     pub fn lock(&self, hide: impl FnOnce() -> Result<()>) -> Result<()> {
-        lock(&self.home).take();
+        self.home.lock();
         self.forget_phrase();
         hide()
     }
@@ -82,7 +81,12 @@ impl Hold {
     /// # Errors
     /// What `ask` returns.
     pub fn if_open<T>(&self, ask: impl FnOnce(&Home) -> Result<T>) -> Result<Option<T>> {
-        lock(&self.home).as_ref().map(ask).transpose()
+        self.home.with(|home| ask(home)).transpose()
+    }
+
+    /// Somebody is at the window: counts as use.
+    pub fn touch(&self) {
+        self.home.touch();
     }
 
     /// The recovery phrase: the first time, and never again.
@@ -109,9 +113,13 @@ mod tests {
 
     const PASSPHRASE: &str = "seven quiet herons wading";
 
+    fn held(dir: PathBuf) -> Hold {
+        Hold::new(dir, Duration::from_secs(600), || ())
+    }
+
     fn fresh() -> (tempfile::TempDir, Hold) {
         let dir = tempfile::tempdir().unwrap();
-        let hold = Hold::new(dir.path().join("home"));
+        let hold = held(dir.path().join("home"));
         (dir, hold)
     }
 
@@ -157,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn unused_vault_locks_by_itself_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let hold = Hold::new(dir.path().join("home"), Duration::from_millis(300), move || _ = tell.send(()));
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        assert!(hold.if_open(app::status::vault).unwrap().is_some());
+        told.recv_timeout(Duration::from_secs(20)).unwrap();
+        hold.touch();
+        assert!(hold.if_open(app::status::vault).unwrap().is_none());
+        assert!(Home::open(hold.dir(), PASSPHRASE).unwrap().is_held());
+    }
+
+    #[test]
     fn wrong_passphrase_opens_nothing_and_the_right_one_opens_after_it() {
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
@@ -171,7 +192,7 @@ mod tests {
     fn vault_open_elsewhere_is_busy() {
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
-        let other = Hold::new(hold.dir().to_owned());
+        let other = held(hold.dir().to_owned());
         assert_eq!(other.unlock(PASSPHRASE).unwrap_err().code, Code::Busy);
         hold.lock(|| Ok(())).unwrap();
         other.unlock(PASSPHRASE).unwrap();

@@ -6,8 +6,9 @@ mod recovery;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use tauri::Manager;
+use tauri::{AppHandle, Manager};
 
 use crate::hold::Hold;
 
@@ -28,10 +29,15 @@ fn run() -> Result<(), String> {
     if let Some(problem) = renderer_problem() {
         return Err(problem);
     }
-    let hold = Hold::new(home_dir().map_err(|error| error.to_string())?);
+    let dir = home_dir().map_err(|error| error.to_string())?;
+    let idle = idle()?;
     let commands = command::all();
     tauri::Builder::default()
-        .manage(hold)
+        .setup(move |app| {
+            let window = app.handle().clone();
+            app.manage(Hold::new(dir, idle, move || locked(&window)));
+            Ok(())
+        })
         .invoke_handler(commands.invoke_handler())
         .on_window_event(|window, event| {
             if window.label() == recovery::LABEL && matches!(event, tauri::WindowEvent::Destroyed) {
@@ -40,6 +46,26 @@ fn run() -> Result<(), String> {
         })
         .run(tauri::generate_context!())
         .map_err(|error| format!("the window did not open: {error}"))
+}
+
+/// How long the vault stays open without use: ten minutes, or the seconds in `USUFRUCT_AUTO_LOCK`.
+fn idle() -> Result<Duration, String> {
+    match std::env::var("USUFRUCT_AUTO_LOCK") {
+        Ok(seconds) => match seconds.parse() {
+            Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+            _ => Err(format!("USUFRUCT_AUTO_LOCK is {seconds:?}; it is a number of seconds from 1 to 86400")),
+        },
+        Err(_) => Ok(Duration::from_secs(600)),
+    }
+}
+
+/// The vault locked by itself: the phrase leaves the screen, and the page begins again, so that nothing it showed stays.
+fn locked(app: &AppHandle) {
+    app.state::<Hold>().forget_phrase();
+    let _ = recovery::dismiss(app);
+    if let Some(window) = app.get_webview_window("main") {
+        let _ = window.reload();
+    }
 }
 
 /// The vault's folder: `USUFRUCT_HOME`, or where the command line keeps it.

@@ -106,6 +106,19 @@ fn window_lock_takes_the_phrase_off_the_screen() {
 }
 
 #[test]
+fn window_locks_by_itself_when_nobody_is_there() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    vault_with_three_notes(place.path(), &home);
+    let window = Window::open_with(place.path(), &home, &[("USUFRUCT_AUTO_LOCK", "3")]);
+    window.type_into("#passphrase", &format!("{PASSPHRASE}\u{e007}"));
+    assert_eq!(window.text("[data-figure=records]"), "3");
+    until("the page to lock", || (window.text("h1") == "Unlock your vault").then_some(()));
+    assert!(window.call("source_list").contains("locked"));
+    assert!(Home::open(&home, PASSPHRASE).unwrap().is_held());
+}
+
+#[test]
 fn window_page_runs_no_text_as_code() {
     let place = tempfile::tempdir().unwrap();
     let window = Window::open(place.path(), &place.path().join("home"));
@@ -176,6 +189,11 @@ struct Window {
 
 impl Window {
     fn open(place: &Path, home: &Path) -> Window {
+        Window::open_with(place, home, &[])
+    }
+
+    /// With these in its environment.
+    fn open_with(place: &Path, home: &Path, environment: &[(&str, &str)]) -> Window {
         let program = program();
         let (screen, display) = screen();
         let runtime = place.join("runtime");
@@ -194,6 +212,7 @@ impl Window {
             .env("LC_ALL", "C.UTF-8")
             .env("NO_AT_BRIDGE", "1")
             .env("GDK_BACKEND", "x11");
+        command.envs(environment.iter().copied());
         command.env_remove("WAYLAND_DISPLAY").env_remove("LANGUAGE").env_remove("USUFRUCT_PASSPHRASE");
         let driver = Ending::start(&mut command, "webkit2gtk-driver");
         until("WebKitWebDriver to listen", || TcpStream::connect(("127.0.0.1", port)).ok());

@@ -16,6 +16,8 @@ export const commands = {
 	vaultUnlock: (passphrase: string) => __TAURI_INVOKE<null>("vault_unlock", { passphrase }),
 	/**  Locks the vault: its keys leave memory, its phrase leaves the screen, and other programs can open it. */
 	vaultLock: () => __TAURI_INVOKE<null>("vault_lock"),
+	/**  Somebody is at the window: the vault stays open for a while longer. */
+	vaultTouch: () => __TAURI_INVOKE<void>("vault_touch"),
 	/**  The sources in the vault. */
 	sourceList: () => __TAURI_INVOKE<Sources>("source_list"),
 	/**  The datasets in the vault. */
