@@ -5,7 +5,7 @@ mod corpus;
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -29,6 +29,7 @@ fn main() -> Outcome {
         ["import", vault, from] => import(Path::new(vault), Path::new(from)),
         ["restore", vault, to] => restore(Path::new(vault), Path::new(to)),
         ["check", vault] => check(Path::new(vault)),
+        ["stream", vault, megabytes] => stream(Path::new(vault), megabytes.parse()?),
         ["seal", megabytes] => seal(megabytes.parse()?),
         ["many", vault, chunks] => many(Path::new(vault), chunks.parse()?),
         ["open", vault] => open_and_read(Path::new(vault)),
@@ -113,6 +114,16 @@ fn check(vault: &Path) -> Outcome {
     }
 }
 
+/// Stores one object of random bytes that is never in memory whole. Prints the most memory the process ever had, in MiB.
+fn stream(vault: &Path, megabytes: u64) -> Outcome {
+    let mut vault = Vault::create(vault, &Secret::from(PASSPHRASE), &RECOVERY, KdfCost::FLOOR)?;
+    let mut random = blake3::Hasher::new().finalize_xof().take(megabytes << 20);
+    let stored = vault.put(KIND, "stream", &mut random)?;
+    vault.commit()?;
+    println!("{} bytes stored, {} MiB", stored.bytes, memory("VmHWM:")? >> 20);
+    Ok(())
+}
+
 /// Seals and opens chunks of 1 MiB; prints bytes a second for both.
 fn seal(megabytes: usize) -> Outcome {
     let (sealed, opened) = vault::measure::seal_and_open(1 << 20, megabytes)?;
@@ -131,28 +142,30 @@ fn many(vault: &Path, chunks: u64) -> Outcome {
             vault.commit()?;
         }
     }
+    vault.put(KIND, "one", &mut &b"the chunk that is read"[..])?;
     vault.commit()?;
     Ok(())
 }
 
-/// Opens a vault and reads one object. Prints the milliseconds that took after the key was derived, and the memory then
+/// Opens a vault and reads an object of one chunk. Prints the milliseconds that took after the key was derived, and the memory then
 /// resident beyond what the process had before, in bytes.
 fn open_and_read(vault: &Path) -> Outcome {
     let master = vault::measure::Opening::derive(vault, &Unlock::Passphrase(Secret::from(PASSPHRASE)))?;
-    let before = resident()?;
+    let before = memory("VmRSS:")?;
     let start = Instant::now();
     let vault = master.open()?;
-    let entry = vault.find(KIND, "0")?.ok_or("object 0 is not there")?;
+    let entry = vault.find(KIND, "one")?.ok_or("the object is not there")?;
     let length = vault.read(&entry.id)?.len();
     let elapsed = start.elapsed().as_secs_f64() * 1e3;
-    let after = resident()?;
+    let after = memory("VmRSS:")?;
     println!("{elapsed:.2} {} {length}", after.saturating_sub(before));
     Ok(())
 }
 
-fn resident() -> Result<u64, Box<dyn Error>> {
+/// A line of this process's status, in bytes.
+fn memory(name: &str) -> Result<u64, Box<dyn Error>> {
     let text = fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or("the line is not there")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 

@@ -39,10 +39,12 @@ pub mod measure;
 mod object;
 mod open;
 mod pack;
+mod put;
 mod read;
 mod repair;
 mod replay;
 mod seal;
+mod sealing;
 mod share;
 #[cfg(test)]
 mod sim;

@@ -12,6 +12,8 @@ use crate::key::Keys;
 use crate::pack::{ALIGN, EntryHead, HEAD_BOX, HEADER, Location, PACK_MAX, PackId, Sealed, TARGET, Type, tags};
 use crate::wiped::Wiped;
 
+/// Bytes of entries that are gathered before they are written: many small entries are one write.
+const TAIL_MAX: usize = 1 << 20;
 /// Open pack files kept at most.
 const FILES_MAX: usize = 64;
 
@@ -44,6 +46,8 @@ pub(crate) struct Log {
     leaving: BTreeMap<u32, PackId>,
     files: Mutex<HashMap<u32, Arc<File>>>,
     end: Position,
+    /// The last entries before `end`, if they are not written yet.
+    tail: Vec<u8>,
     /// Where the log ended at the last commit: a failed one is cut back to here.
     committed: Position,
     batch: blake3::Hasher,
@@ -83,6 +87,7 @@ impl Log {
             files: Mutex::default(),
             end: Position { pack: 0, offset: TARGET },
             committed: Position { pack: 0, offset: TARGET },
+            tail: Vec::new(),
             batch_entries: 0,
             dirty: BTreeSet::new(),
             dir_dirty: true,
@@ -177,7 +182,14 @@ impl Log {
         }
         let pack = self.pack(self.end.pack)?;
         let entry = sealed.finish(&self.keys, &pack, self.end.offset)?;
-        self.write(&entry)?;
+        self.dirty.insert(pack.number);
+        if head.kind == Type::Commit || self.tail.len() + entry.len() > TAIL_MAX {
+            self.write_tail()?;
+        }
+        match head.kind == Type::Commit || entry.len() > TAIL_MAX / 4 && self.tail.is_empty() {
+            true => self.write(&entry, self.end.offset)?,
+            false => self.tail.extend_from_slice(&entry),
+        }
         let at = Location { pack: pack.number, offset: self.end.offset as u32, length: entry.len() as u32 };
         if head.kind != Type::Commit {
             extend_batch(&mut self.batch, &at, &entry);
@@ -200,11 +212,24 @@ impl Log {
         }
     }
 
-    fn write(&mut self, entry: &[u8]) -> Result<()> {
-        let (number, offset) = (self.end.pack, self.end.offset);
+    /// Writes what was gathered. If that fails it is kept, to be written once there is room.
+    fn write_tail(&mut self) -> Result<()> {
+        let tail = std::mem::take(&mut self.tail);
+        let written = match tail.is_empty() {
+            true => Ok(()),
+            false => self.write(&tail, self.end.offset - tail.len() as u64),
+        };
+        self.tail = tail;
+        if written.is_ok() {
+            self.tail.clear();
+        }
+        written
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        let number = self.end.pack;
         let (file, path) = (self.file(number)?, self.path(number)?);
-        self.dirty.insert(number);
-        disk::write_at(&file, &path, entry, offset).inspect_err(|_| {
+        disk::write_at(&file, &path, bytes, offset).inspect_err(|_| {
             // A torn entry must not stay in front of later ones.
             if let Err(e) = disk::shorten(&file, &path, offset) {
                 self.stopped = Some(e.to_string());
@@ -212,7 +237,16 @@ impl Log {
         })
     }
 
+    /// The bytes from `offset` of a pack on that were appended and are not written yet, if it is there that they begin
+    /// or it is among them.
+    fn unwritten(&self, pack: u32, offset: u64) -> Option<&[u8]> {
+        let first = self.end.offset.checked_sub(self.tail.len() as u64)?;
+        let skip = usize::try_from(offset.checked_sub(first)?).ok()?;
+        (pack == self.end.pack && !self.tail.is_empty()).then(|| self.tail.get(skip..)).flatten()
+    }
+
     fn create_pack(&mut self) -> Result<()> {
+        self.write_tail()?;
         let last = self.packs.keys().chain(self.leaving.keys()).max().copied().unwrap_or(0);
         let number = last.checked_add(1).ok_or_else(|| Error::Limit("no pack number is left".into()))?;
         let pack = PackId::new(number)?;
@@ -236,6 +270,7 @@ impl Log {
     /// Makes everything appended durable. Once this failed, nothing is written or synced again by this handle.
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.check_writable()?;
+        self.write_tail()?;
         let result = self.try_sync();
         if let Err(error) = &result {
             self.stop(error.to_string());
@@ -318,6 +353,7 @@ impl Log {
 
     /// Removes everything after a position: later packs are deleted, its own is shortened.
     pub(crate) fn cut(&mut self, end: Position) -> Result<()> {
+        self.tail.clear();
         let later: Vec<PackId> = self.packs.range(end.pack + 1..).map(|(_, p)| *p).collect();
         for pack in later.iter().rev() {
             self.forget(pack.number);
@@ -396,12 +432,16 @@ impl Log {
 
     /// Length of a pack's file.
     pub(crate) fn length(&self, number: u32) -> Result<u64> {
-        disk::length(&self.path(number)?)
+        let written = disk::length(&self.path(number)?)?;
+        Ok(if number == self.end.pack { written + self.tail.len() as u64 } else { written })
     }
 
     /// The head of the entry at a position, or `None` when none can be opened there.
     pub(crate) fn head_at(&self, at: Position) -> Result<Option<EntryHead>> {
         let (pack, path, file) = (self.pack(at.pack)?, self.path(at.pack)?, self.file(at.pack)?);
+        if let Some(sealed) = self.unwritten(at.pack, at.offset).and_then(|bytes| bytes.first_chunk::<HEAD_BOX>()) {
+            return Ok(EntryHead::open(&self.keys, &pack, at.offset, sealed));
+        }
         let mut sealed = [0; HEAD_BOX];
         match disk::read_at(&file, &path, &mut sealed, at.offset) {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -461,6 +501,9 @@ impl Log {
     pub(crate) fn raw(&self, at: &Location) -> Result<Vec<u8>> {
         if u64::from(at.length) > PACK_MAX {
             return Err(Error::damaged(format!("{at}: impossible length {}", at.length)));
+        }
+        if let Some(entry) = self.unwritten(at.pack, at.offset.into()).and_then(|b| b.get(..at.length as usize)) {
+            return Ok(entry.to_vec());
         }
         let mut entry = vec![0; at.length as usize];
         disk::read_at(&*self.file(at.pack)?, &self.path(at.pack)?, &mut entry, u64::from(at.offset))

@@ -47,7 +47,7 @@ pub fn seal_and_open(length: usize, megabytes: usize) -> Result<(f64, f64)> {
 /// Those of [`Vault::put`].
 pub fn put_in_pieces(vault: &mut Vault, kind: &str, name: &str, content: &[u8], piece: usize) -> Result<Stored> {
     let mut source = content;
-    vault.put_cut(kind, name, Cutter::of_pieces(&mut source, piece))
+    vault.put_cut(kind, name, &mut Cutter::of_pieces(&mut source, piece))
 }
 
 /// A vault that is locked for this process and whose key is known, but which is not open yet.

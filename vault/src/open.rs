@@ -2,7 +2,7 @@
 //! catalog up to it or make them anew.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::disk::{self, File};
@@ -15,6 +15,7 @@ use crate::pack::{HEADER, Location, Type};
 use crate::replay::{accept_rebuilt, catch_up, rebuild};
 use crate::standing::Standing;
 use crate::vault::Vault;
+use crate::wiped::Wiped;
 
 /// What to do when the vault is older than what was seen on this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,9 +122,21 @@ pub(crate) fn open_unlocked(
         settle_header(&mut log, &header, &paths, &keys);
     }
     let (index, standing) = bring_up(&paths, &keys, &log, last, &commit, options.damage)?;
-    let index = RwLock::new(index);
-    let head_sure = last != heads.newest.0;
-    let mut vault = Vault { paths, header, head, seen, log, index, standing, last, head_sure, keys, _lock: lock };
+    let mut vault = Vault {
+        paths,
+        header,
+        head,
+        seen,
+        log,
+        index: RwLock::new(index),
+        standing,
+        last,
+        head_sure: last != heads.newest.0,
+        keys,
+        window: Wiped::default(),
+        sealing: Mutex::default(),
+        _lock: lock,
+    };
     if !heads.both && last == heads.newest.0 {
         // With one slot only, a crash could leave it unclear what was counted: a commit writes the other again.
         vault.commit_batch().unwrap_or_else(|error| tracing::warn!(%error, "the head's lost slot is not healed yet"));

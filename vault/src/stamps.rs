@@ -26,8 +26,12 @@ impl Stamp {
     /// The stamp of a file, or `None` when it changed within the last two seconds: such a file must be read again next
     /// time. Take it before the file is read.
     pub fn of(file: &Metadata) -> Option<Stamp> {
+        Stamp::at(file, SystemTime::now())
+    }
+
+    fn at(file: &Metadata, now: SystemTime) -> Option<Stamp> {
         let changed = Duration::new(u64::try_from(file.ctime()).ok()?, u32::try_from(file.ctime_nsec()).ok()?);
-        let age = SystemTime::now().duration_since(UNIX_EPOCH + changed).ok()?;
+        let age = now.duration_since(UNIX_EPOCH + changed).ok()?;
         let mut hasher = blake3::Hasher::new();
         for number in [file.dev(), file.ino(), file.len(), u64::from(file.mode())] {
             hasher.update(&number.to_le_bytes());
@@ -153,14 +157,18 @@ mod tests {
     }
 
     fn settled(path: &Path) -> Stamp {
-        std::thread::sleep(SETTLED + Duration::from_millis(20));
-        Stamp::of(&path.symlink_metadata().unwrap()).unwrap()
+        Stamp::at(&path.symlink_metadata().unwrap(), SystemTime::now() + SETTLED).unwrap()
     }
 
     #[test]
     fn stamp_of_a_file_just_written_is_not_given() {
         let (_dir, _, _, _, path) = imported();
-        assert_eq!(Stamp::of(&path.symlink_metadata().unwrap()), None);
+        let file = path.symlink_metadata().unwrap();
+        let changed = UNIX_EPOCH + Duration::new(file.ctime() as u64, file.ctime_nsec() as u32);
+        assert_eq!(Stamp::at(&file, changed - Duration::from_secs(1)), None);
+        assert_eq!(Stamp::at(&file, changed), None);
+        assert_eq!(Stamp::at(&file, changed + Duration::from_millis(1999)), None);
+        assert!(Stamp::at(&file, changed + SETTLED).is_some());
     }
 
     #[test]

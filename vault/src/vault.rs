@@ -1,34 +1,33 @@
 //! The vault: put, read, find, list, remove and commit over the log, the index and the catalog.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
-use crate::catalog::Located;
 use crate::check::{CheckDepth, Problem, Report};
-use crate::chunk::{self, ChunkId, Cutter, Encoding};
+use crate::chunk::Encoding;
 use crate::disk::File;
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Live, Mark, Seen};
 use crate::index::Index;
 use crate::key::{Header, KdfCost, Keys, Secret, Unlock};
 use crate::log::{Gap, Log};
-use crate::object::{Entry, Object, ObjectId, Removal, catalog_name, check_name, kind_prefix};
+use crate::object::{Entry, ObjectId, Removal, catalog_name, kind_prefix};
 use crate::open::{self, OnDamage, Options, Paths};
-use crate::pack::{STORED_MAX, Type};
+use crate::pack::Type;
+use crate::put::now_ms;
 use crate::replay::{accept_rebuilt, rebuild};
+use crate::sealing::Sealing;
 use crate::standing::Standing;
 use crate::survey::Survey;
+use crate::wiped::Wiped;
 
 /// The index goes to disk at a commit once this many entries are in memory only.
 const INDEX_FLUSH: usize = if cfg!(test) { 16 } else { 1024 };
 /// At closing it goes to disk from this many on; fewer are replayed faster than a run is written.
 const INDEX_FLUSH_CLOSING: usize = if cfg!(test) { 4 } else { 64 };
-/// More chunks than this do not fit an object's record.
-const CHUNKS_MAX: usize = (STORED_MAX - 2048) / 36;
 
 /// What [`Vault::put`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +74,11 @@ pub struct Vault {
     /// Is the head known to be on the disk?
     pub(crate) head_sure: bool,
     pub(crate) keys: Arc<Keys>,
+    /// What [`Vault::put`] reads into, empty of bytes between two calls.
+    pub(crate) window: Wiped,
+    /// Threads that seal, once there was something for them to do. Only [`Vault::put`] uses them; the lock lets a vault
+    /// be read from several threads.
+    pub(crate) sealing: Mutex<Option<Sealing>>,
     pub(crate) _lock: File,
 }
 
@@ -123,68 +127,6 @@ impl Vault {
     /// As [`Vault::open`].
     pub fn open_with(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Vault> {
         open::open(dir, unlock, options)
-    }
-
-    /// Stores what `source` yields under (kind, name), in bounded memory. What stood there before no longer does. It is
-    /// found and read at once, and survives a crash once [`Vault::commit`] returned.
-    ///
-    /// # Errors
-    /// [`Error::Limit`] for names the format cannot hold, [`Error::Io`] from `source` or the disk, [`Error::Stopped`].
-    pub fn put(&mut self, kind: &str, name: &str, source: &mut dyn Read) -> Result<Stored> {
-        let seed = self.keys.chunker_seed;
-        self.put_cut(kind, name, Cutter::new(source, seed))
-    }
-
-    /// Stores the chunks that `cutter` yields as one object.
-    pub(crate) fn put_cut(&mut self, kind: &str, name: &str, mut cutter: Cutter<'_>) -> Result<Stored> {
-        check_name(kind, name)?;
-        let mut object = Object {
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-            sequence: self.standing.live.sequence + 1,
-            time_ms: now_ms(),
-            bytes: 0,
-            chunks: Vec::new(),
-        };
-        let mut new_bytes = 0;
-        while let Some(plaintext) = cutter.next()? {
-            let id = chunk::id(&self.keys.chunk_id, plaintext);
-            if !self.has_chunk(&id)? {
-                self.append_chunk(id, plaintext)?;
-                new_bytes += plaintext.len() as u64;
-            }
-            object.bytes += plaintext.len() as u64;
-            object.chunks.push((id, plaintext.len() as u32));
-            if object.chunks.len() > CHUNKS_MAX {
-                return Err(Error::Limit(format!("an object has at most {CHUNKS_MAX} chunks")));
-            }
-        }
-        let id = object.id(&self.keys);
-        let duplicate = self.find(kind, name)?.is_some_and(|entry| entry.id == id);
-        if !duplicate {
-            self.append_object(id, &object)?;
-        }
-        Ok(Stored { id, bytes: object.bytes, new_bytes, duplicate })
-    }
-
-    fn append_chunk(&mut self, id: ChunkId, plaintext: &[u8]) -> Result<()> {
-        let frame = chunk::compress(plaintext);
-        let (encoding, stored) = match &frame {
-            Some(frame) => (Encoding::Zstd, frame.as_slice()),
-            None => (Encoding::Bytes, plaintext),
-        };
-        let at = self.log.append(Type::Chunk, id, encoding, plaintext.len(), stored)?;
-        self.index.get_mut().unwrap_or_else(PoisonError::into_inner).insert(id, at);
-        Ok(())
-    }
-
-    fn append_object(&mut self, id: ObjectId, object: &Object) -> Result<()> {
-        let (name, body) = (catalog_name(&self.keys, &object.kind, &object.name), object.encode());
-        let before = self.standing.get(&name)?;
-        let at = self.log.append(Type::Object, id.0, Encoding::Bytes, body.len(), &body)?;
-        self.standing.replace(&self.keys, name, before, Some(Located { entry: object.entry(id), at }));
-        self.standing.live.sequence = object.sequence;
-        Ok(())
     }
 
     /// All bytes of an object, every chunk authenticated and its id recomputed. Wiped from memory when dropped.
@@ -474,13 +416,8 @@ impl Drop for Vault {
     }
 }
 
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A vault can sit behind a mutex and be used from any thread.
+/// A vault can be used from any thread, and read from several.
 const _: () = {
-    const fn send<T: Send>() {}
-    send::<Vault>();
+    const fn send_and_sync<T: Send + Sync>() {}
+    send_and_sync::<Vault>();
 };

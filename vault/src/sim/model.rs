@@ -164,7 +164,11 @@ impl Run {
         assert!(self.slots.contains(&slots), "passphrase {slots} was not to be expected, but one of {:?}", self.slots);
         self.allowed = vec![found.clone()];
         self.allowed.extend(self.ghosts.iter().cloned());
-        (self.working, self.slots) = (found, vec![slots]);
+        // A header that could not be made durable on opening may still give way to the one before.
+        if !vault.log.stopped() {
+            self.slots = vec![slots];
+        }
+        self.working = found;
         self.vault = Some(vault);
         true
     }
