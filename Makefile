@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/usufruct/target
 export USUFRUCT_MODEL ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/usufruct/models/all-MiniLM-L6-v2
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui bench-vault
+.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui bench-vault bench-zk
 
 run: build
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) --no-print-directory window; else $(MAKE) --no-print-directory demo; fi
@@ -47,3 +47,8 @@ fmt:
 # The vault beside restic, borg, rustic, bupstash and age. BENCH_PERCENT=5 takes a minute or two; tools/bench-vault says more.
 bench-vault:
 	tools/bench-vault
+
+# The prover beside snarkjs, the tree beside poseidon-lite. The first run makes snarkjs' key, which takes minutes.
+bench-zk:
+	cargo build --release -p zk --example bench --locked
+	node zk/tests/snarkjs/bench.mjs $(CARGO_TARGET_DIR)/release/examples/bench $(HOME)/.cache/usufruct/bench-zk

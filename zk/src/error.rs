@@ -28,6 +28,14 @@ pub enum Error {
         /// First position outside.
         capacity: u64,
     },
+    /// An answer over fewer values than may be told apart.
+    #[error("{values} values are fewer than the {least} that an answer must be about: nothing is answered")]
+    TooFew {
+        /// Values there are.
+        values: u64,
+        /// Fewest values that a group of the answer may have.
+        least: u64,
+    },
     /// The witness does not satisfy the statement, so there is nothing to prove.
     #[error("the witness does not fit the statement: {reason}")]
     Unsatisfied {

@@ -7,6 +7,8 @@
 //!
 //! Native code stands beside its gadget (the same computation as constraints) in every module.
 
+pub mod ceremony;
+pub mod circuit;
 pub mod error;
 pub mod field;
 pub mod keys;
@@ -15,7 +17,10 @@ pub mod poseidon;
 pub mod proof;
 pub mod provenance;
 pub mod solidity;
+pub mod statement;
+pub mod statistic;
 
+pub use circuit::Circuit;
 pub use error::{Error, Result};
 pub use field::Field;
 

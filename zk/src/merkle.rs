@@ -10,6 +10,7 @@ use crate::{
     poseidon::{Tag, hash},
 };
 
+mod append;
 pub mod gadget;
 
 /// Children of a node.

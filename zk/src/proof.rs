@@ -1,18 +1,24 @@
-//! Proving and verifying `provenance@1` by Groth16 (Groth, "On the Size of Pairing-based Non-interactive Arguments",
+//! Proving and verifying by Groth16 (Groth, "On the Size of Pairing-based Non-interactive Arguments",
 //! 2016/260) over BN254.
 
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ff::PrimeField;
 use ark_groth16::Groth16;
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, SynthesisMode};
+use ark_relations::gr1cs::{ConstraintSystem, SynthesisMode};
 use zeroize::Zeroize;
 
 use crate::{
-    Error, Field, Result,
-    keys::{ProvingKey, VerifyingKey},
-    provenance::{Statement, Witness, gadget::Circuit},
+    Circuit, Error, Field, Result,
+    ceremony::Snarkjs,
+    circuit::Relation,
+    keys::{Constraints, ProvingKey, Reduction, VerifyingKey},
     solidity::{self, Word},
+    statement::Statement,
 };
+
+mod batch;
+
+pub use batch::verify_batch;
 
 /// Words of a proof.
 pub const PROOF_WORDS: usize = 8;
@@ -55,27 +61,33 @@ impl Proof {
 /// returned.
 ///
 /// # Errors
-/// [`Error::Unsatisfied`] or [`Error::Count`], naming what is wrong, when there is nothing to prove;
-/// [`Error::Randomness`] when the system gives none.
-pub fn prove(key: &ProvingKey, statement: &Statement, witness: &Witness) -> Result<Proof> {
-    let shape = key.tier().into();
-    witness.check(shape, statement)?;
+/// [`Error::Unsatisfied`] or [`Error::Count`], naming what is wrong, when there is nothing to prove; [`Error::Key`] for
+/// another circuit's key; [`Error::Randomness`] when the system gives none.
+pub fn prove(key: &ProvingKey, statement: &Statement, witness: &impl Relation) -> Result<Proof> {
+    witness.check(key.circuit(), statement)?;
     let constraints = key.constraints()?;
-    let mut assignment = solve(Circuit { shape, values: Some((statement, witness)) })?;
-    let made = Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
-        key.inner(),
-        random()?,
-        random()?,
-        &constraints.matrices,
-        constraints.inputs,
-        constraints.count,
-        &assignment,
-    );
+    let mut assignment = solve(key.circuit(), statement, witness)?;
+    let made = create(key.inner(), key.reduction(), constraints, &assignment);
     assignment.zeroize();
     let made = made?;
     let proof = Proof { a: made.a, b: made.b, c: made.c };
     verify(key.verifying_key(), statement, &proof)?;
     Ok(proof)
+}
+
+/// A proof, blinded with fresh randomness.
+pub(crate) fn create(
+    key: &ark_groth16::ProvingKey<Bn254>,
+    reduction: Reduction,
+    constraints: &Constraints,
+    assignment: &[Field],
+) -> Result<ark_groth16::Proof<Bn254>> {
+    let prove = match reduction {
+        Reduction::Libsnark => Groth16::<Bn254>::create_proof_with_reduction_and_matrices,
+        Reduction::Snarkjs => Groth16::<Bn254, Snarkjs>::create_proof_with_reduction_and_matrices,
+    };
+    let Constraints { matrices, inputs, count, .. } = constraints;
+    Ok(prove(key, random()?, random()?, matrices, *inputs, *count, assignment)?)
 }
 
 /// Verifies `proof` for `statement`.
@@ -89,10 +101,10 @@ pub fn verify(key: &VerifyingKey, statement: &Statement, proof: &Proof) -> Resul
 }
 
 /// The value of every wire: the constant, the public inputs, then the private ones.
-fn solve(circuit: Circuit<'_>) -> Result<Vec<Field>> {
+pub(crate) fn solve(circuit: Circuit, statement: &Statement, witness: &impl Relation) -> Result<Vec<Field>> {
     let cs = ConstraintSystem::new_ref();
     cs.set_mode(SynthesisMode::Prove { construct_matrices: false, generate_lc_assignments: false });
-    circuit.generate_constraints(cs.clone())?;
+    witness.constrain(circuit, statement, cs.clone())?;
     let mut system = cs.into_inner().ok_or(ark_relations::gr1cs::SynthesisError::MissingCS)?;
     let mut assignment = core::mem::take(&mut system.assignments.instance_assignment);
     assignment.extend_from_slice(&system.assignments.witness_assignment);
@@ -108,3 +120,6 @@ fn random() -> Result<Field> {
     bytes.zeroize();
     Ok(element)
 }
+
+#[cfg(test)]
+mod tests;

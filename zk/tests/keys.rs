@@ -1,9 +1,12 @@
-//! Verifying keys: read back as written, and refused when malformed or worthless.
+//! The key linter: one key broken for each rule. Verifying keys: read back as written, and refused when malformed or worthless.
 #![allow(clippy::unwrap_used)]
 
+use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
+use ark_ff::{BigInteger, PrimeField};
 use zk::{
-    Error,
-    keys::{VERIFYING_KEY_BYTES, VerifyingKey},
+    Circuit, Error,
+    keys::{Rule, VERIFYING_KEY_BYTES, VerifyingKey, lint},
     merkle::Tier,
     solidity::key_words,
 };
@@ -53,38 +56,122 @@ fn pinned_keys_differ_and_round_trip() {
     assert!(keys[0].digest() != keys[1].digest());
 }
 
-#[test]
-fn gamma_equal_to_delta_is_refused() {
-    refused(&copied(DELTA, GAMMA), "gamma equals delta");
+/// `q − number`.
+fn negated(word: &[u8]) -> Vec<u8> {
+    (-Fq::from_be_bytes_mod_order(word)).into_bigint().to_bytes_be()
 }
 
-#[test]
-fn gamma_opposite_to_delta_is_refused() {
-    let mut key = copied(DELTA, GAMMA);
-    for word in [8, 9] {
+/// The key with the point at `place` turned to its opposite.
+fn opposite(mut key: Vec<u8>, (start, length): (usize, usize)) -> Vec<u8> {
+    for word in start + length / 2..start + length {
         let negated = negated(&key[part((word, 1))]);
         key[part((word, 1))].copy_from_slice(&negated);
     }
-    refused(&key, "gamma equals delta");
+    key
 }
 
-/// `q − number`.
-fn negated(word: &[u8]) -> Vec<u8> {
-    use ark_ff::{BigInteger, PrimeField};
-    (-ark_bn254::Fq::from_be_bytes_mod_order(word)).into_bigint().to_bytes_be()
+fn with(place: (usize, usize), words: &[Vec<u8>]) -> Vec<u8> {
+    let mut key = bytes();
+    key[part(place)].copy_from_slice(&words.concat());
+    key
 }
 
-#[test]
-fn beta_equal_to_gamma_or_delta_is_refused() {
-    refused(&copied(BETA, GAMMA), "beta equals");
-    refused(&copied(BETA, DELTA), "beta equals");
+fn word(coordinate: Fq) -> Vec<u8> {
+    coordinate.into_bigint().to_bytes_be()
 }
 
-#[test]
-fn equal_input_points_are_refused() {
-    for (first, second) in [(0, 1), (1, 2), (0, 6), (5, 6)] {
-        refused(&copied(input(first), input(second)), "same point");
+fn g2(point: G2Affine) -> Vec<Vec<u8>> {
+    [point.x.c1, point.x.c0, point.y.c1, point.y.c0].map(word).to_vec()
+}
+
+/// A point of the twisted curve; nearly every one is outside the subgroup.
+fn outside_the_subgroup() -> G2Affine {
+    (1u64..).find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::from(x), false)).unwrap()
+}
+
+/// A key broken for each rule, as a contract's constructor would take it.
+fn broken(rule: Rule) -> Vec<u8> {
+    let infinity = |words| vec![vec![0; 32]; words];
+    let generator = G1Affine::generator();
+    match rule {
+        Rule::Length => bytes()[..26 * 32].to_vec(),
+        Rule::Coordinate => with((0, 1), &[vec![0xff; 32]]),
+        Rule::Infinity => with(GAMMA, &infinity(4)),
+        Rule::InputInfinity => with(input(3), &infinity(2)),
+        Rule::OffCurve => with((0, 1), &[vec![1; 32]]),
+        Rule::Subgroup => with(DELTA, &g2(outside_the_subgroup())),
+        Rule::AlphaGenerator => with(ALPHA, &[word(generator.x), word(generator.y)]),
+        Rule::BetaGenerator => with(BETA, &g2(G2Affine::generator())),
+        Rule::DeltaGenerator => with(DELTA, &g2(G2Affine::generator())),
+        Rule::GammaIsDelta => copied(DELTA, GAMMA),
+        Rule::GammaIsMinusDelta => opposite(copied(DELTA, GAMMA), GAMMA),
+        Rule::BetaIsGamma => copied(BETA, GAMMA),
+        Rule::BetaIsDelta => opposite(copied(DELTA, BETA), BETA),
+        Rule::EqualInputs => copied(input(2), input(5)),
+        Rule::OppositeInputs => opposite(copied(input(1), input(6)), input(6)),
     }
+}
+
+#[test]
+fn linter_finds_the_one_rule_that_each_key_breaks() {
+    for rule in Rule::ALL {
+        let key = broken(rule);
+        assert_eq!(lint(key.as_chunks().0), [rule]);
+        match VerifyingKey::from_bytes(&key) {
+            Err(Error::Key { reason }) => assert!(rule == Rule::Length || reason == rule.to_string(), "{reason}"),
+            other => panic!("not refused for {rule:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn linter_passes_the_pinned_keys_and_names_them_development_keys() {
+    for circuit in Circuit::ALL {
+        let key = VerifyingKey::pinned(circuit).unwrap();
+        assert_eq!(lint(&key_words(&key)), []);
+        assert!(key.is_development().unwrap());
+    }
+    let changed = VerifyingKey::from_bytes(&opposite(bytes(), input(4))).unwrap();
+    assert!(!changed.is_development().unwrap());
+}
+
+#[test]
+fn linter_finds_several_rules_at_once() {
+    let mut key = broken(Rule::GammaIsDelta);
+    key.copy_within(part(input(0)), part(input(1)).start);
+    assert_eq!(lint(key.as_chunks().0), [Rule::GammaIsDelta, Rule::EqualInputs]);
+    refused(&key, "gamma equals delta");
+    refused(&key, "same point");
+}
+
+/// Whoever holds a key with gamma equal to delta forges a proof of any statement: why that rule is there.
+#[test]
+fn forgery_works_on_the_broken_key_alone() {
+    use ark_bn254::{Bn254, Fr};
+    use ark_ec::{CurveGroup, pairing::Pairing};
+
+    let point = |key: &[u8], (start, _): (usize, usize)| {
+        let at = |word: usize| Fq::from_be_bytes_mod_order(&key[part((start + word, 1))]);
+        G1Affine::new(at(0), at(1))
+    };
+    let twisted = |key: &[u8], (start, _): (usize, usize)| {
+        let at = |word: usize| Fq::from_be_bytes_mod_order(&key[part((start + word, 1))]);
+        G2Affine::new(Fq2::new(at(1), at(0)), Fq2::new(at(3), at(2)))
+    };
+    let holds = |key: &[u8]| {
+        let inputs = [7u64, 1, 2, 3, 4, 5].map(Fr::from);
+        let sum = (0..6).map(|i| point(key, input(i + 1)) * inputs[i]).sum::<ark_bn254::G1Projective>();
+        let sum = (sum + point(key, input(0))).into_affine();
+        // A = alpha, B = beta, C = −sum: e(A, B) = e(alpha, beta) · e(sum, gamma) · e(C, delta).
+        let (a, b, c) = (point(key, ALPHA), twisted(key, BETA), -sum);
+        let right = Bn254::multi_pairing(
+            [point(key, ALPHA), sum, c],
+            [twisted(key, BETA), twisted(key, GAMMA), twisted(key, DELTA)],
+        );
+        Bn254::pairing(a, b) == right
+    };
+    assert!(holds(&broken(Rule::GammaIsDelta)));
+    assert!(!holds(&bytes()));
 }
 
 #[test]

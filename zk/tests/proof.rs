@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 use support::{Sample, context};
 use zk::{
-    Error, Field,
+    Circuit, Error, Field,
     keys::{Pin, ProvingKey, VerifyingKey, constraint_count, development},
     merkle::{Tier, Tree, empty_leaf},
     proof::{Proof, prove, verify},
@@ -320,4 +320,26 @@ fn damaged_stored_key_is_refused() {
     }
     assert!(refused(&[]) && refused(&bytes[..16]) && refused(&bytes[..bytes.len() - 1]));
     assert!(refused(&[bytes, vec![0]].concat()));
+}
+
+#[test]
+fn statistic_makes_its_pinned_key_and_proves() {
+    let key = development(Circuit::Statistic).unwrap();
+    let pin = Pin::of(Circuit::Statistic).unwrap();
+    let pinned = VerifyingKey::pinned(Circuit::Statistic).unwrap();
+    assert_eq!(key.verifying_key(), &pinned);
+    assert_eq!(Sha256::digest(key.to_bytes().unwrap())[..], pin.proving_key);
+    assert_eq!(constraint_count(Circuit::Statistic).unwrap(), pin.constraints);
+    assert!(pin.constraints + 7 < 1 << 18, "{}", pin.constraints);
+    let sample = Sample::new(Tier::Small, 512);
+    let (statement, witness) = sample.statistic("full");
+    let proof = prove(&key, &statement, &witness).unwrap();
+    verify(&pinned, &statement, &proof).unwrap();
+    let answer = sample.counted(5, &[9; 31]).answer().unwrap();
+    assert_eq!(answer.commitment(&[9; 31]), statement.output_root);
+    assert!(verify(&pinned, &Statement { count: 511, ..statement }, &proof).is_err());
+
+    // A witness for one circuit is not proved with another's key.
+    let (statement, witness) = sample.job("rows");
+    assert!(matches!(prove(&key, &statement, &witness), Err(Error::Key { .. })));
 }

@@ -1,6 +1,7 @@
 //! Bits of public and private numbers inside a circuit, and the range checks they give.
 
-use ark_r1cs_std::{alloc::AllocVar, boolean::Boolean, fields::fp::FpVar};
+use ark_ff::PrimeField;
+use ark_r1cs_std::{GR1CSVar, alloc::AllocVar, boolean::Boolean, fields::fp::FpVar};
 use ark_relations::gr1cs::{ConstraintSystemRef, SynthesisError};
 
 use super::Field;
@@ -22,7 +23,25 @@ pub(crate) fn bits(
         .collect()
 }
 
+/// The low 64 bits of a wire's value; only ever a hint for bits that are constrained to add up.
+pub(crate) fn small(wire: &FpVar<Field>) -> Option<u64> {
+    wire.value().ok().map(|value| value.into_bigint().0[0])
+}
+
 /// The number that `bits` (least significant first, fewer than the field has) spell: a sum, no constraint.
 pub(crate) fn number(bits: &[Boolean<Field>]) -> Result<FpVar<Field>, SynthesisError> {
     Boolean::le_bits_to_fp(bits)
+}
+
+/// Allocates private wires with these values.
+pub(crate) fn allocate<const N: usize>(
+    cs: &ConstraintSystemRef<Field>,
+    values: Option<[Field; N]>,
+) -> Result<[FpVar<Field>; N], SynthesisError> {
+    let wires = (0..N)
+        .map(|place| {
+            FpVar::new_witness(cs.clone(), || values.map(|v| v[place]).ok_or(SynthesisError::AssignmentMissing))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    wires.try_into().map_err(|_| SynthesisError::Unsatisfiable)
 }

@@ -4,12 +4,15 @@ use ark_bn254::Bn254;
 use ark_groth16::{PreparedVerifyingKey, prepare_verifying_key};
 use sha2::{Digest, Sha256};
 
-use super::{Pin, refused};
+use super::{
+    Pin,
+    lint::{Rule, lint_key, read},
+    refused,
+};
 use crate::{
-    Result,
+    Circuit, Error, Result,
     merkle::Tier,
-    provenance::input,
-    solidity::{self, KEY_WORDS, Word},
+    solidity::{self, KEY_WORDS},
 };
 
 /// Bytes of a verifying key.
@@ -30,19 +33,21 @@ impl PartialEq for VerifyingKey {
 impl Eq for VerifyingKey {}
 
 impl VerifyingKey {
-    /// The key that this program verifies a tier's proofs with.
+    /// The key that this program verifies a circuit's proofs with.
     ///
     /// # Errors
     /// [`Error::Key`] when the pinned key and its pinned digest disagree.
-    pub fn pinned(tier: Tier) -> Result<Self> {
-        let bytes: &[u8] = match tier {
-            Tier::Small => include_bytes!("../../pinned/provenance-1-small.vk"),
-            Tier::Medium => include_bytes!("../../pinned/provenance-1-medium.vk"),
-            Tier::Large => include_bytes!("../../pinned/provenance-1-large.vk"),
+    pub fn pinned(circuit: impl Into<Circuit>) -> Result<Self> {
+        let circuit = circuit.into();
+        let bytes: &[u8] = match circuit {
+            Circuit::Provenance(Tier::Small) => include_bytes!("../../pinned/provenance-1-small.vk"),
+            Circuit::Provenance(Tier::Medium) => include_bytes!("../../pinned/provenance-1-medium.vk"),
+            Circuit::Provenance(Tier::Large) => include_bytes!("../../pinned/provenance-1-large.vk"),
+            Circuit::Statistic => include_bytes!("../../pinned/statistic-1.vk"),
         };
         let key = Self::from_bytes(bytes)?;
-        if key.digest() != Pin::of(tier)?.verifying_key {
-            return Err(refused(format!("the verifying key of the tier {} is not the pinned one", tier.name())));
+        if key.digest() != Pin::of(circuit)?.verifying_key {
+            return Err(refused(format!("the verifying key {} is not the pinned one", circuit.file_stem())));
         }
         Ok(key)
     }
@@ -59,42 +64,29 @@ impl VerifyingKey {
     /// exchanged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let (words, rest) = bytes.as_chunks::<32>();
-        let words: &[Word; KEY_WORDS] = match (words.try_into(), rest) {
-            (Ok(words), []) => words,
-            _ => {
-                return Err(refused(format!("{} bytes where {VERIFYING_KEY_BYTES} are due", bytes.len())));
-            }
-        };
-        Self::from_words(words).map_err(|reason| refused(reason.to_owned()))
+        if words.len() != KEY_WORDS || !rest.is_empty() {
+            return Err(refused(format!("{} bytes where {VERIFYING_KEY_BYTES} are due", bytes.len())));
+        }
+        Self::checked(read(words).map_err(|broken| list(&broken))?)
     }
 
-    fn from_words(words: &[Word; KEY_WORDS]) -> core::result::Result<Self, &'static str> {
-        let (alpha, rest) = words.split_first_chunk::<2>().ok_or("no alpha")?;
-        let (g2, inputs) = rest.split_at(12);
-        let g2: Vec<_> = g2.as_chunks::<4>().0.iter().map(solidity::read_g2).collect::<core::result::Result<_, _>>()?;
-        let [beta_g2, gamma_g2, delta_g2] = g2.try_into().map_err(|_| "three points of G2 are due")?;
-        let gamma_abc_g1 =
-            inputs.as_chunks::<2>().0.iter().map(solidity::read_g1).collect::<core::result::Result<_, _>>()?;
-        let alpha_g1 = solidity::read_g1(alpha)?;
-        Self::checked(ark_groth16::VerifyingKey { alpha_g1, beta_g2, gamma_g2, delta_g2, gamma_abc_g1 })
+    /// The key, unless it breaks a rule of the linter.
+    pub(super) fn checked(key: ark_groth16::VerifyingKey<Bn254>) -> Result<Self> {
+        match lint_key(&key)[..] {
+            [] => Ok(Self { prepared: prepare_verifying_key(&key) }),
+            ref broken => Err(list(broken)),
+        }
     }
 
-    /// Refuses a key that is well-formed and still worthless. Points are on their curve and not at infinity here.
-    pub(super) fn checked(key: ark_groth16::VerifyingKey<Bn254>) -> core::result::Result<Self, &'static str> {
-        if key.gamma_abc_g1.len() != input::LENGTH + 1 {
-            return Err("the key is for another number of public inputs");
-        }
-        if key.gamma_g2 == key.delta_g2 || key.gamma_g2 == -key.delta_g2 {
-            return Err("gamma equals delta: anybody could forge proofs");
-        }
-        if key.beta_g2 == key.gamma_g2 || key.beta_g2 == key.delta_g2 {
-            return Err("beta equals gamma or delta");
-        }
-        let points = &key.gamma_abc_g1;
-        if (1..points.len()).any(|i| points[..i].contains(&points[i])) {
-            return Err("two public inputs have the same point: they could be exchanged");
-        }
-        Ok(Self { prepared: prepare_verifying_key(&key) })
+    /// Whether this is one of the **insecure** development keys, for which anybody can forge proofs.
+    ///
+    /// # Errors
+    /// [`Error::Key`] when the pins in the program are incomplete.
+    pub fn is_development(&self) -> Result<bool> {
+        let digest = self.digest();
+        Circuit::ALL
+            .into_iter()
+            .try_fold(false, |found, circuit| Ok(found || Pin::of(circuit)?.verifying_key == digest))
     }
 
     /// SHA-256 of [`VerifyingKey::to_bytes`]: the key's name in pins and bundles.
@@ -109,4 +101,8 @@ impl VerifyingKey {
     pub(crate) fn prepared(&self) -> &PreparedVerifyingKey<Bn254> {
         &self.prepared
     }
+}
+
+fn list(broken: &[Rule]) -> Error {
+    refused(broken.iter().map(Rule::to_string).collect::<Vec<_>>().join("; "))
 }

@@ -66,6 +66,28 @@ fn progress_ends_at_the_total() {
 }
 
 #[test]
+fn appended_trees_equal_built_ones() {
+    for (depth, from, to) in [(1, 1, 8), (2, 1, 2), (2, 7, 9), (2, 8, 64), (3, 63, 65), (3, 64, 512), (3, 100, 100)] {
+        let mut grown = tree(depth, from);
+        grown.append(&leaves(to)[from as usize..]).unwrap();
+        let built = tree(depth, to);
+        assert_eq!((grown.root(), grown.count()), (built.root(), to), "{from} to {to} in depth {depth}");
+        let opening = grown.opening(to - 1).unwrap();
+        assert_eq!(opening.root(built.leaf(to - 1).unwrap(), to - 1), built.root());
+    }
+}
+
+#[test]
+fn appending_past_the_capacity_is_refused() {
+    let mut full = tree(1, 7);
+    let root = full.root();
+    assert!(matches!(full.append(&leaves(2)), Err(Error::Count { count: 9, capacity: 8 })));
+    assert_eq!((full.root(), full.count()), (root, 7));
+    full.append(&leaves(1)).unwrap();
+    assert!(full.append(&leaves(1)).is_err());
+}
+
+#[test]
 fn every_position_opens_the_root() {
     let tree = tree(2, 13);
     for position in 0..64 {

@@ -1,33 +1,31 @@
 //! `provenance@1` as constraints.
 //!
-//! Each part of [`Circuit::generate_constraints`] stops one attack; the crate's `README.md` lists them. Salts, digest
+//! Each part of [`constrain`] stops one attack; the crate's `README.md` lists them. Salts, digest
 //! limbs, packed values and row limbs are *not* range-checked: the hashes fix whatever elements were committed, and a
 //! commitment to elements that no record or row has cannot be matched by `job fetch`, which recomputes both roots from
 //! the delivered bytes.
 
 use ark_r1cs_std::{
-    GR1CSVar,
-    alloc::AllocVar,
     boolean::Boolean,
     convert::ToBitsGadget,
     eq::EqGadget,
     fields::{FieldVar, fp::FpVar},
 };
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
+use ark_relations::gr1cs::{ConstraintSystemRef, SynthesisError};
 
 use super::{
-    Drawn, Shape, Statement, Witness,
+    Drawn, OwnerSecret, Shape, Statement, Witness,
     draw::{WORD_BITS, WORDS, scale},
-    input,
 };
 use crate::{
     Field,
     field::{
         self,
-        gadget::{bits, number},
+        gadget::{allocate, bits, number, small},
     },
     merkle,
     poseidon::{Tag, gadget::hash},
+    statement,
 };
 
 type Wire = FpVar<Field>;
@@ -35,45 +33,20 @@ type Bits = Vec<Boolean<Field>>;
 type System = ConstraintSystemRef<Field>;
 type Outcome<T> = Result<T, SynthesisError>;
 
-/// An instance of the circuit; without values for key generation.
-pub(crate) struct Circuit<'a> {
-    pub shape: Shape,
-    pub values: Option<(&'a Statement, &'a Witness)>,
-}
+/// The circuit; without values for key generation.
+pub(crate) fn constrain(cs: System, shape: Shape, values: Option<(&Statement, &Witness)>) -> Outcome<()> {
+    let (statement, witness) = values.unzip();
+    let inputs = statement::gadget::allocate(&cs, statement)?;
+    let [root, count, owner, output_root, context, challenge] = &inputs;
 
-impl ConstraintSynthesizer<Field> for Circuit<'_> {
-    fn generate_constraints(self, cs: System) -> Outcome<()> {
-        let (statement, witness) = self.values.unzip();
-        let inputs = allocate_inputs(&cs, statement)?;
-        let [root, count, owner, output_root, context, challenge] = &inputs;
-
-        // No other constraint names the context, and one that none names could be exchanged in a finished proof.
-        let _square = context.square()?;
-        enforce_count(&cs, count, self.shape.depth)?;
-        enforce_owner(&cs, owner, witness)?;
-        for (draw, digits) in draw(&cs, self.shape, challenge, count)?.iter().enumerate() {
-            let drawn = witness.map(|w| w.drawn.get(draw).ok_or(SynthesisError::AssignmentMissing)).transpose()?;
-            enforce_drawn(&cs, [root, output_root], digits, drawn)?;
-        }
-        Ok(())
+    statement::gadget::bind(context)?;
+    enforce_count(&cs, count, shape.depth)?;
+    enforce_owner(&cs, owner, witness.map(|w| &w.owner))?;
+    for (draw, digits) in draw(&cs, shape, challenge, count)?.iter().enumerate() {
+        let drawn = witness.map(|w| w.drawn.get(draw).ok_or(SynthesisError::AssignmentMissing)).transpose()?;
+        enforce_drawn(&cs, [root, output_root], digits, drawn)?;
     }
-}
-
-fn allocate_inputs(cs: &System, statement: Option<&Statement>) -> Outcome<[Wire; input::LENGTH]> {
-    let values = statement.map(Statement::inputs);
-    let wires = (0..input::LENGTH)
-        .map(|place| Wire::new_input(cs.clone(), || values.map(|v| v[place]).ok_or(SynthesisError::AssignmentMissing)))
-        .collect::<Outcome<Vec<_>>>()?;
-    wires.try_into().map_err(|_| SynthesisError::Unsatisfiable)
-}
-
-fn allocate<const N: usize>(cs: &System, values: Option<[Field; N]>) -> Outcome<[Wire; N]> {
-    let wires = (0..N)
-        .map(|place| {
-            Wire::new_witness(cs.clone(), || values.map(|v| v[place]).ok_or(SynthesisError::AssignmentMissing))
-        })
-        .collect::<Outcome<Vec<_>>>()?;
-    wires.try_into().map_err(|_| SynthesisError::Unsatisfiable)
+    Ok(())
 }
 
 /// `1 ≤ count ≤ 8^depth`: `count − 1` has `3·depth` bits.
@@ -84,8 +57,8 @@ fn enforce_count(cs: &System, count: &Wire, depth: usize) -> Outcome<()> {
 }
 
 /// The prover knows what opens the owner's commitment.
-fn enforce_owner(cs: &System, owner: &Wire, witness: Option<&Witness>) -> Outcome<()> {
-    let secret = allocate(cs, witness.map(|w| w.owner.preimage()))?;
+pub(crate) fn enforce_owner(cs: &System, owner: &Wire, secret: Option<&OwnerSecret>) -> Outcome<()> {
+    let secret = allocate(cs, secret.map(OwnerSecret::preimage))?;
     hash(cs, Tag::Owner, &secret)?.enforce_equal(owner)
 }
 
@@ -129,9 +102,4 @@ fn enforce_drawn(cs: &System, roots: [&Wire; 2], digits: &Bits, drawn: Option<&D
         merkle::gadget::root(cs, leaf, digits, opening)?.enforce_equal(root)?;
     }
     Ok(())
-}
-
-/// A wire's value where it fits 64 bits; only ever a hint for bits that are constrained to add up.
-fn small(wire: &Wire) -> Option<u64> {
-    wire.value().ok().map(|value| ark_ff::PrimeField::into_bigint(value).0[0])
 }

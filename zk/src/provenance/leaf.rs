@@ -30,12 +30,17 @@ impl Leaf {
         hash(Tag::Leaf, &[hash(Tag::Data, &[salt, lo, hi]), packed])
     }
 
-    /// `salt, lo, hi, packed`, with `packed = level·2^33 + v` and `v` 0 for none, else `value + 2^31 + 1`.
+    /// `salt, lo, hi, packed`.
     pub(crate) fn preimage(&self) -> [Field; 4] {
         let (lo, hi) = field::limbs(&self.digest);
-        let value = self.value.map_or(0, |value| (i64::from(value) + (1 << 31) + 1) as u64);
-        [field::from_salt(&self.salt), lo, hi, Field::from((u64::from(self.level) << 33) + value)]
+        [field::from_salt(&self.salt), lo, hi, packed(self.level, self.value)]
     }
+}
+
+/// `level·2^33 + v`, with `v` 0 for none, else `value + 2^31 + 1`.
+pub(crate) fn packed(level: u8, value: Option<i32>) -> Field {
+    let value = value.map_or(0, |value| (i64::from(value) + (1 << 31) + 1) as u64);
+    Field::from((u64::from(level) << 33) + value)
 }
 
 impl fmt::Debug for Leaf {

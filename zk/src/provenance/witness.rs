@@ -100,7 +100,7 @@ impl Witness {
     ///
     /// # Errors
     /// [`Error::Count`] for a count outside the tier, [`Error::Unsatisfied`] naming the first opening that fails.
-    pub(crate) fn check(&self, shape: Shape, statement: &Statement) -> Result<()> {
+    pub(crate) fn check_shape(&self, shape: Shape, statement: &Statement) -> Result<()> {
         let (count, capacity) = (statement.count, capacity(shape.depth));
         if !(1..=capacity).contains(&count) {
             return Err(Error::Count { count, capacity });

@@ -7,6 +7,7 @@ use zk::{
     field::from_digest,
     merkle::{Tier, Tree},
     provenance::{Leaf, Material, OwnerSecret, Statement, Witness, output_leaf, row_digest},
+    statistic::{self, Bins},
 };
 
 pub struct Sample {
@@ -15,6 +16,11 @@ pub struct Sample {
     pub records: Tree,
     pub row_digests: Vec<[u8; 32]>,
     pub outputs: Tree,
+}
+
+/// A number from the environment: seeds and how often a campaign tries.
+pub fn number_from(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
 
 pub fn digest(of: impl AsRef<[u8]>) -> [u8; 32] {
@@ -67,4 +73,22 @@ impl Sample {
         let statement = self.material().statement(context(name), context(&format!("challenge of {name}")));
         (statement, Witness::gather(&self.material(), statement.challenge).unwrap())
     }
+
+    /// What a statistic of the job with this name is proven from: groups of at least `least` values.
+    pub fn counted<'a>(&'a self, least: u32, blinding: &'a [u8; 31]) -> statistic::Material<'a> {
+        let Self { owner, leaves, records, .. } = self;
+        statistic::Material { owner, leaves, records, bins: bins(), least, blinding }
+    }
+
+    /// The statement and witness for a statistic over the whole sample, in groups of at least 5.
+    pub fn statistic(&self, name: &str) -> (Statement, statistic::Witness) {
+        let material = self.counted(5, &[9; 31]);
+        let statement = material.statement(context(name), context(&format!("challenge of {name}"))).unwrap();
+        (statement, statistic::Witness::gather(&material).unwrap())
+    }
+}
+
+/// Edges around the values of [`leaf`], the first records in many bins and the later ones in the last.
+pub fn bins() -> Bins {
+    Bins::new(&(0..17).map(|edge| 9 * edge - 50).collect::<Vec<_>>()).unwrap()
 }

@@ -96,3 +96,37 @@ fn position_equal_to_the_count_is_refused() {
         assert_eq!(wires.hold(), wrong == count - 1, "{wrong}");
     }
 }
+
+#[test]
+fn numbers_above_the_modulus_are_noticed_by_one_constraint_each() {
+    use std::collections::BTreeSet;
+
+    use ark_ff::{BigInteger, Field as _};
+
+    let mut below = Field::MODULUS;
+    below.sub_with_borrow(&ark_ff::BigInteger256::from(1u64));
+    let mut needed = BTreeSet::new();
+    let mut constraints = 0;
+    // Numbers that follow r − 1 down to one of its zeros and have a one there: the least that is wrong with a number.
+    for place in (0..254).filter(|place| !below.get_bit(*place)) {
+        let bits = (0..254).map(|i| if i > place { below.get_bit(i) } else { i == place });
+        let cs = ConstraintSystem::<Field>::new_ref();
+        let bits: Vec<_> = bits.map(|bit| Boolean::new_witness(cs.clone(), || Ok(bit)).unwrap()).collect();
+        Boolean::enforce_in_field_le(&bits).unwrap();
+        let mut wires = Wires::of(&cs);
+        constraints = wires.constraints();
+        let failing = wires.failing_now();
+        assert!(!failing.is_empty());
+        for wire in wires.public..wires.values.len() {
+            for value in [Field::ZERO, Field::ONE] {
+                if let [alone] = wires.failing_after(&failing, wire, value)[..] {
+                    needed.insert(alone);
+                }
+            }
+        }
+    }
+    // The first 254 say that bits are bits. Of the others, some only repeat that a wire with 0 or 1 for factors is 0 or
+    // 1 itself: deleting those changes nothing.
+    let survivors: Vec<_> = (254..constraints).filter(|row| !needed.contains(row)).collect();
+    assert_eq!((constraints - 254, survivors.len()), (385, 25), "{survivors:?}");
+}

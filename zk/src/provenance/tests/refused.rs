@@ -1,13 +1,13 @@
 //! Witnesses that must not satisfy: refused natively and by the constraints, for the same reason.
 
 use ark_ff::Field as _;
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem};
+use ark_relations::gr1cs::ConstraintSystem;
 
 use super::{Small, satisfied, system, tree};
 use crate::{
     Error, Field,
     merkle::empty_leaf,
-    provenance::{draw::draws, gadget::Circuit, *},
+    provenance::{draw::draws, *},
     support::leaf,
 };
 
@@ -108,7 +108,7 @@ fn shallower_tree_is_refused() {
     let shallow = Small::new(1, 2, 8);
     let deep = Shape { depth: 2, draws: 2 };
     let (statement, mut witness) = shallow.job(1);
-    assert!(matches!(witness.check(deep, &statement), Err(Error::Unsatisfied { .. })));
+    assert!(matches!(witness.check_shape(deep, &statement), Err(Error::Unsatisfied { .. })));
     for drawn in &mut witness.drawn {
         drawn.record.siblings.push([empty_leaf(); 7]);
         drawn.output.siblings.push([empty_leaf(); 7]);
@@ -122,7 +122,7 @@ fn counts_outside_the_tier_are_refused() {
     let (statement, witness) = small.job(1);
     for count in [0, 9, 16, 1 << 60, u64::MAX] {
         let statement = Statement { count, ..statement };
-        assert!(matches!(witness.check(small.shape, &statement), Err(Error::Count { .. })));
+        assert!(matches!(witness.check_shape(small.shape, &statement), Err(Error::Count { .. })));
         assert!(!system(small.shape, &statement, &witness).is_satisfied().unwrap(), "count {count}");
     }
 }
@@ -132,9 +132,9 @@ fn another_number_of_openings_is_refused() {
     let small = Small::new(1, 2, 8);
     let (statement, mut witness) = small.job(1);
     witness.drawn.pop();
-    assert!(matches!(witness.check(small.shape, &statement), Err(Error::Unsatisfied { .. })));
-    let circuit = Circuit { shape: small.shape, values: Some((&statement, &witness)) };
-    assert!(circuit.generate_constraints(ConstraintSystem::new_ref()).is_err());
+    assert!(matches!(witness.check_shape(small.shape, &statement), Err(Error::Unsatisfied { .. })));
+    let cs = ConstraintSystem::new_ref();
+    assert!(gadget::constrain(cs, small.shape, Some((&statement, &witness))).is_err());
 }
 
 #[test]
