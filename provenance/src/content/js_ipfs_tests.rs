@@ -83,7 +83,7 @@ fn whole_tree_is_pinned(kubo: &Kubo, hasty: &Kubo) {
 
 fn directory_is_read_back(kubo: &Kubo, hasty: &Kubo) {
     let entry = directory::Entry::file("readme", b"hello", &mut |cid, piece| kubo.put_piece(cid, piece)).unwrap();
-    let (cid, node) = directory::write(&[entry.clone()]).unwrap();
+    let (cid, node) = directory::write(std::slice::from_ref(&entry)).unwrap();
     kubo.put_piece(&cid, &node).unwrap();
     kubo.pin(&cid).unwrap();
     assert_eq!(directory::read(&cid, &kubo.get_piece(&cid).unwrap()).unwrap(), Some(vec![entry]));
