@@ -132,6 +132,11 @@ pub(crate) fn keep_as(from: &Path, to: &Path) -> Result<()> {
     system::link(from, to).map_err(Error::io("set aside", from))
 }
 
+/// Does an error say that there is no room left?
+pub(crate) fn out_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Deletes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     unless_absent(system::remove(path)).map_err(Error::io("delete", path))

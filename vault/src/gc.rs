@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::gc_plan::{Fate, GcPlan};
 use crate::index::Index;
@@ -118,7 +119,7 @@ impl Vault {
                     return failed.and(undone).map(|()| Step::Ended);
                 }
                 return match failed {
-                    Err(Error::Io { source, .. }) if out_of_space(&source) => Ok(Step::TooFull),
+                    Err(Error::Io { source, .. }) if disk::out_of_space(&source) => Ok(Step::TooFull),
                     other => other.map(|_| Step::Ended),
                 };
             }
@@ -145,7 +146,7 @@ impl Vault {
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Option<Vec<Moved>>> {
         if plan.removes(self.log.end().pack) {
-            self.log.turn()?;
+            self.freeing(|vault| vault.log.turn())?;
         }
         let (mut moved, mut done) = (Vec::new(), 0);
         for at in packs.iter().flat_map(|number| plan.moves(*number)) {
@@ -160,7 +161,7 @@ impl Vault {
             return Ok(None);
         }
         self.log.retire(packs);
-        self.end_batch()?;
+        self.freeing(Vault::end_batch)?;
         Ok(Some(moved))
     }
 
@@ -198,7 +199,7 @@ impl Vault {
             return Ok(());
         }
         match self.index_to_disk() {
-            Err(Error::Io { source, .. }) if out_of_space(&source) => self.remake_index(),
+            Err(Error::Io { source, .. }) if disk::out_of_space(&source) => self.remake_index(),
             other => other,
         }
     }
@@ -229,10 +230,6 @@ impl Standing {
             None => Err(Error::damaged(format!("catalog: object {id} stands and is not in it"))),
         }
     }
-}
-
-pub(crate) fn out_of_space(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 fn full(what: &str) -> Error {

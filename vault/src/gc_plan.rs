@@ -255,27 +255,56 @@ impl Uses {
         Ok(())
     }
 
-    /// A removal is needed for as long as an older record of its name is in a pack that stays: it is copied then.
+    /// A removal is needed for as long as an older record of its name is there: it is copied where that record is in a
+    /// pack that stays, or that goes in a later step than the removal's own.
     fn carry_removals(&mut self, packs: &mut [PackUse]) {
-        let stays: HashSet<u32> =
-            packs.iter().filter(|pack| pack.fate == Fate::Stays).map(|pack| pack.number).collect();
-        let mut oldest: HashMap<CatalogName, u64> = HashMap::new();
-        for record in self.dead_records.iter().filter(|record| stays.contains(&record.at.pack)) {
-            let least = oldest.entry(record.name).or_insert(u64::MAX);
-            *least = record.sequence.min(*least);
-        }
-        for removal in &self.removals {
-            let needed = oldest.get(&removal.name).is_some_and(|least| *least < removal.sequence);
-            let Some(pack) = packs.iter_mut().find(|pack| pack.number == removal.at.pack && pack.fate != Fate::Stays)
-            else {
-                continue;
-            };
-            if needed {
-                pack.fate = Fate::Rewritten;
-                self.live.entry(pack.number).or_default().push(removal.at);
+        let mut carried = HashSet::new();
+        // To carry one moves its pack to a later step, which others may depend on.
+        loop {
+            let needed = self.needed_removals(packs, &carried);
+            if needed.is_empty() {
+                return;
+            }
+            for at in needed {
+                carried.insert(at);
+                self.live.entry(at.pack).or_default().push(at);
+                packs.iter_mut().filter(|pack| pack.number == at.pack).for_each(|pack| pack.fate = Fate::Rewritten);
             }
         }
     }
+
+    /// Removals that would go before an older record of their name does.
+    fn needed_removals(&self, packs: &[PackUse], carried: &HashSet<Location>) -> Vec<Location> {
+        let turns: HashMap<u32, Turn> = packs.iter().map(|pack| (pack.number, self.turn(pack))).collect();
+        let mut last: HashMap<CatalogName, Vec<(Turn, u64)>> = HashMap::new();
+        for record in &self.dead_records {
+            let turn = turns.get(&record.at.pack).copied().unwrap_or(Turn::Never);
+            last.entry(record.name).or_default().push((turn, record.sequence));
+        }
+        let needed = |removal: &&Named| {
+            let own = turns.get(&removal.at.pack).copied().unwrap_or(Turn::Never);
+            let mut older = last.get(&removal.name).into_iter().flatten();
+            !carried.contains(&removal.at) && older.any(|(turn, seq)| *turn > own && *seq < removal.sequence)
+        };
+        self.removals.iter().filter(needed).map(|removal| removal.at).collect()
+    }
+
+    /// When a pack goes.
+    fn turn(&self, pack: &PackUse) -> Turn {
+        match pack.fate {
+            Fate::Deleted => Turn::First,
+            Fate::Rewritten => Turn::Then(self.live.get(&pack.number).map_or(0, |live| length(live)), pack.number),
+            Fate::Stays => Turn::Never,
+        }
+    }
+}
+
+/// Packs in which nothing stands go together, then the others by what is to be copied of them, as [`Vault::gc`] takes them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    First,
+    Then(u64, u32),
+    Never,
 }
 
 fn fate(bytes: u64, live: u64, last: bool, stained: bool, options: &GcOptions) -> Fate {

@@ -193,7 +193,11 @@ impl Index {
     /// An index without entries; the files of an earlier one are deleted.
     pub(crate) fn empty(dir: &Path, keys: Arc<Keys>) -> Result<Index> {
         disk::remove_dir(dir)?;
-        disk::make_dir(dir)?;
+        match disk::make_dir(dir) {
+            // It does for as long as it stays in memory.
+            Err(Error::Io { source, .. }) if disk::out_of_space(&source) => {}
+            other => other?,
+        }
         Ok(Index {
             dir: dir.to_path_buf(),
             keys,
@@ -264,6 +268,7 @@ impl Index {
         if self.partial {
             return Ok(());
         }
+        disk::make_dir(&self.dir)?;
         if !self.recent.is_empty() {
             let mut entries = self.recent.iter().map(|(id, at)| Ok((*id, *at)));
             let run = Run::write(&self.dir, &self.keys, self.recent.len() as u64, &mut entries)?;

@@ -43,6 +43,7 @@ mod put;
 mod read;
 mod repair;
 mod replay;
+mod reserve;
 mod seal;
 mod sealing;
 mod share;

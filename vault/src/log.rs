@@ -52,6 +52,8 @@ pub(crate) struct Log {
     committed: Position,
     batch: blake3::Hasher,
     batch_entries: u64,
+    /// Does the batch add something, and not only take away?
+    batch_adds: bool,
     dirty: BTreeSet<u32>,
     /// May names in the folder not be durable? True at first: an earlier process may have deleted packs and ended.
     dir_dirty: bool,
@@ -89,6 +91,7 @@ impl Log {
             committed: Position { pack: 0, offset: TARGET },
             tail: Vec::new(),
             batch_entries: 0,
+            batch_adds: false,
             dirty: BTreeSet::new(),
             dir_dirty: true,
             stopped: None,
@@ -129,6 +132,7 @@ impl Log {
     fn begin_batch(&mut self, previous: &[u8; 32], counter: u64) {
         self.batch = batch_hasher(&self.keys, previous, counter);
         self.batch_entries = 0;
+        self.batch_adds = false;
     }
 
     pub(crate) fn packs(&self) -> &BTreeMap<u32, PackId> {
@@ -153,6 +157,11 @@ impl Log {
     /// Has anything been appended since the last commit?
     pub(crate) fn pending(&self) -> bool {
         self.batch_entries > 0
+    }
+
+    /// Has anything been added since the last commit, not only taken away?
+    pub(crate) fn adds(&self) -> bool {
+        self.batch_adds
     }
 
     /// Id for a commit of what was appended since the last one.
@@ -194,6 +203,7 @@ impl Log {
         if head.kind != Type::Commit {
             extend_batch(&mut self.batch, &at, &entry);
             self.batch_entries += 1;
+            self.batch_adds |= head.kind != Type::Removal;
         }
         self.end.offset = at.end();
         Ok(at)

@@ -13,6 +13,7 @@ use crate::key::{Header, Keys, Unlock};
 use crate::log::{Log, Position, batch_hasher, extend_batch};
 use crate::pack::{HEADER, Location, Type};
 use crate::replay::{accept_rebuilt, catch_up, rebuild};
+use crate::reserve::Reserve;
 use crate::standing::Standing;
 use crate::vault::Vault;
 use crate::wiped::Wiped;
@@ -70,6 +71,9 @@ impl Paths {
     pub(crate) fn damaged_packs(&self) -> PathBuf {
         self.0.join("packs.damaged")
     }
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
     pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }
@@ -121,7 +125,12 @@ pub(crate) fn open_unlocked(
     if header.epoch > heads.newest.1 {
         settle_header(&mut log, &header, &paths, &keys);
     }
-    let (index, standing) = bring_up(&paths, &keys, &log, last, &commit, options.damage)?;
+    let mut reserve = Reserve::keep(paths.reserve());
+    let mut brought = bring_up(&paths, &keys, &log, last, &commit, options.damage);
+    if matches!(&brought, Err(Error::Io { source, .. }) if disk::out_of_space(source)) && reserve.spend() {
+        brought = bring_up(&paths, &keys, &log, last, &commit, options.damage);
+    }
+    let (index, standing) = brought?;
     let mut vault = Vault {
         paths,
         header,
@@ -130,6 +139,7 @@ pub(crate) fn open_unlocked(
         log,
         index: RwLock::new(index),
         standing,
+        reserve,
         last,
         head_sure: last != heads.newest.0,
         keys,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::catalog::Located;
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::head::{Commit, Live, Mark};
 use crate::index::Index;
@@ -101,7 +102,12 @@ pub(crate) fn rebuild(
     if !gaps.is_empty() {
         index.set_partial();
     }
-    index.flush(last)?;
+    match index.flush(last) {
+        Err(Error::Io { source, .. }) if disk::out_of_space(&source) => {
+            tracing::warn!("the disk is full: the chunk index stays in memory");
+        }
+        other => other?,
+    }
     Ok((index, gaps))
 }
 

@@ -12,5 +12,6 @@ mod random;
 mod store;
 pub(crate) mod system;
 
+pub(crate) use medium::{Disk, End};
 pub(crate) use random::vault_bytes;
 pub(crate) use store::Db;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::check::{CheckDepth, Problem, Report};
 use crate::chunk::Encoding;
-use crate::disk::File;
+use crate::disk::{self, File};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Live, Mark, Seen};
 use crate::index::Index;
@@ -19,6 +19,7 @@ use crate::open::{self, OnDamage, Options, Paths};
 use crate::pack::Type;
 use crate::put::now_ms;
 use crate::replay::{accept_rebuilt, rebuild};
+use crate::reserve::Reserve;
 use crate::sealing::Sealing;
 use crate::standing::Standing;
 use crate::survey::Survey;
@@ -73,6 +74,7 @@ pub struct Vault {
     pub(crate) last: Mark,
     /// Is the head known to be on the disk?
     pub(crate) head_sure: bool,
+    pub(crate) reserve: Reserve,
     pub(crate) keys: Arc<Keys>,
     /// What [`Vault::put`] reads into, empty of bytes between two calls.
     pub(crate) window: Wiped,
@@ -206,7 +208,7 @@ impl Vault {
         let sequence = self.standing.live.sequence + 1;
         let Entry { kind, name: text, .. } = located.entry.clone();
         let body = Removal { kind, name: text, sequence, time_ms: now_ms() }.encode();
-        self.log.append(Type::Removal, id.0, Encoding::Bytes, body.len(), &body)?;
+        self.freeing(|vault| vault.log.append(Type::Removal, id.0, Encoding::Bytes, body.len(), &body))?;
         self.standing.replace(&self.keys, name, Some(located), None);
         self.standing.live.sequence = sequence;
         Ok(())
@@ -227,9 +229,21 @@ impl Vault {
 
     /// Commits, even if nothing was appended.
     pub(crate) fn commit_batch(&mut self) -> Result<()> {
-        self.end_batch()?;
+        self.freeing(Vault::end_batch)?;
         self.follow_up();
         Ok(())
+    }
+
+    /// Does something that takes away only, if need be with the room of the reserve.
+    pub(crate) fn freeing<T>(&mut self, act: impl Fn(&mut Vault) -> Result<T>) -> Result<T> {
+        match act(self) {
+            Err(Error::Io { source, .. })
+                if disk::out_of_space(&source) && !self.log.adds() && !self.log.stopped() && self.reserve.spend() =>
+            {
+                act(self)
+            }
+            other => other,
+        }
     }
 
     /// Writes the commit and the head. Once this returns the batch is durable; [`Vault::follow_up`] comes next.
@@ -289,6 +303,7 @@ impl Vault {
         if let Err(error) = self.log.sweep() {
             tracing::warn!(%error, "packs that nothing needs were not deleted yet");
         }
+        self.reserve.renew();
     }
 
     /// A key for the program's own use: 32 bytes, different for each purpose and vault, the same at every opening.

@@ -289,7 +289,14 @@ impl Medium {
             Node::File { view, .. } => (view.len() as u64).next_multiple_of(BLOCK),
             Node::Folder { .. } => BLOCK,
         };
-        self.nodes.values().map(blocks).sum()
+        let (mut sum, mut next) = (0, vec![ROOT]);
+        while let Some(node) = next.pop().and_then(|id| self.nodes.get(&id)) {
+            sum += blocks(node);
+            if let Node::Folder { view, .. } = node {
+                next.extend(view.values());
+            }
+        }
+        sum
     }
 
     /// How long a file may become, given what else is there.
@@ -298,7 +305,7 @@ impl Medium {
             Some(Node::File { view, .. }) => (view.len() as u64).next_multiple_of(BLOCK),
             _ => 0,
         };
-        self.capacity.map_or(usize::MAX, |capacity| (capacity + own).saturating_sub(self.used()) as usize)
+        self.capacity.map_or(usize::MAX, |capacity| (own + capacity.saturating_sub(self.used())) as usize)
     }
 
     fn folder(&mut self, id: u64) -> io::Result<(&mut BTreeMap<String, u64>, &mut Vec<Names>)> {
