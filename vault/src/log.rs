@@ -211,6 +211,8 @@ impl Log {
 
     /// Goes on in a new pack, whatever room the last one has.
     pub(crate) fn turn(&mut self) -> Result<()> {
+        // Synced now, for it may be left out by the commit to come.
+        self.dirty.remove(&self.end.pack);
         self.check_writable().and_then(|()| self.create_pack())
     }
 
@@ -260,6 +262,11 @@ impl Log {
         let last = self.packs.keys().chain(self.leaving.keys()).max().copied().unwrap_or(0);
         let number = last.checked_add(1).ok_or_else(|| Error::Limit("no pack number is left".into()))?;
         let pack = PackId::new(number)?;
+        // What was cut off the pack before must not come back between its end and this pack.
+        if self.packs.contains_key(&self.end.pack) && !self.dirty.contains(&self.end.pack) {
+            let (file, path) = (self.file(self.end.pack)?, self.path(self.end.pack)?);
+            disk::sync(&file, &path).inspect_err(|error| self.stop(error.to_string()))?;
+        }
         // A pack that was deleted must not come back beside a new one of its number.
         if self.dir_dirty {
             disk::sync_dir(&self.dir).inspect_err(|error| self.stop(error.to_string()))?;

@@ -153,7 +153,7 @@ mod tests {
         disk.set_capacity(None);
         let mut vault = open(&disk);
         let plan = vault.gc_plan(&GcOptions { waste_percent: 0 }).unwrap();
-        assert_eq!(vault.gc(&plan, &mut |_, _| ControlFlow::Continue(())).unwrap().left, []);
+        assert_eq!(vault.gc(&plan, &mut |_, _| ControlFlow::Continue(())).unwrap().left.len(), 0);
         assert!(contents(&vault) == expected);
     }
 }

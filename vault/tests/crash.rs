@@ -4,13 +4,19 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use support::{Random, count, empty_vault, open};
 use vault::{CheckDepth, Error, Vault};
 
 const DIR: &str = "VAULT_CRASH_DIR";
+
+/// After this many kills a new vault begins, so that looking at all of it stays cheap.
+const KILLS_A_VAULT: u64 = 25;
+/// A killed writer's vault opens within this.
+const REOPEN_MAX: Duration = Duration::from_secs(2);
 
 fn content(i: u64) -> Vec<u8> {
     let mut random = Random(i);
@@ -30,9 +36,11 @@ fn writer_to_be_killed() {
     let mut out = std::io::stdout().lock();
     loop {
         let batch = 1 + i % 4;
+        // Made before the batch begins, so that a kill between the two lines hits a write.
+        let contents: Vec<Vec<u8>> = (i..i + batch).map(content).collect();
         writeln!(out, "begin").unwrap();
-        for n in i..i + batch {
-            vault.put("c", &format!("{n}"), &mut content(n).as_slice()).unwrap();
+        for (n, content) in (i..).zip(&contents) {
+            vault.put("c", &format!("{n}"), &mut content.as_slice()).unwrap();
         }
         // What every batch changes must be from the same batch as what it adds.
         vault.put("state", "next", &mut format!("{}", i + batch).as_bytes()).unwrap();
@@ -42,42 +50,64 @@ fn writer_to_be_killed() {
     }
 }
 
+fn writer(path: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "writer_to_be_killed", "--nocapture"])
+        .env(DIR, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Starts a writer and kills it some time after its first batch began. The last object it acknowledged, if any, and
+/// whether the kill came in the middle of a batch.
+fn kill_one(path: &Path, random: &mut Random) -> (Option<u64>, bool) {
+    let mut child = writer(path);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    // The test harness prints its own words in front of the first line.
+    assert!(lines.any(|line| line.ends_with("begin")));
+    let reader = std::thread::spawn(move || {
+        let (mut done, mut writing) = (None, true);
+        for line in lines {
+            writing = line == "begin";
+            done = line.strip_prefix("done ").and_then(|n| n.parse().ok()).or(done);
+        }
+        (done, writing)
+    });
+    std::thread::sleep(Duration::from_micros(random.below(200_000)));
+    assert!(child.try_wait().unwrap().is_none(), "the writer ended by itself");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reader.join().unwrap()
+}
+
 #[test]
 fn killed_writer_loses_nothing_it_acknowledged() {
-    let (_dir, path) = empty_vault();
-    let (kills, seed) = (count("VAULT_KILLS", 8), count("VAULT_SEED", 21));
-    let mut random = Random(seed);
-    let (mut in_the_middle, mut acknowledged) = (0, 0u64);
+    let (kills, seed) = (count("VAULT_KILLS", 50), count("VAULT_SEED", 21));
+    let (start, mut random) = (Instant::now(), Random(seed));
+    let (mut in_the_middle, mut objects, mut slowest) = (0, 0, Duration::ZERO);
+    let (mut folder, mut acknowledged) = (empty_vault(), 0);
     for kill in 0..kills {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "writer_to_be_killed", "--nocapture"])
-            .env(DIR, &path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        let reader = std::thread::spawn(move || {
-            let (mut done, mut writing) = (None, false);
-            for line in lines.lines().map_while(Result::ok) {
-                // The test harness prints its own words in front of the first line.
-                writing = line.ends_with("begin") || (writing && !line.starts_with("done "));
-                done = line.strip_prefix("done ").and_then(|n| n.parse().ok()).or(done);
-            }
-            (done, writing)
-        });
-        std::thread::sleep(Duration::from_millis(60 + random.below(250)));
-        assert!(child.try_wait().unwrap().is_none(), "the writer ended by itself");
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let (done, writing): (Option<u64>, bool) = reader.join().unwrap();
+        if kill % KILLS_A_VAULT == 0 {
+            objects += acknowledged;
+            (folder, acknowledged) = (empty_vault(), 0);
+        }
+        let (done, writing) = kill_one(&folder.1, &mut random);
         acknowledged = done.unwrap_or(acknowledged).max(acknowledged);
         in_the_middle += u64::from(writing);
-        acknowledged = verify(&open(&path), acknowledged, kill);
+        let opening = Instant::now();
+        let vault = open(&folder.1);
+        slowest = slowest.max(opening.elapsed());
+        acknowledged = verify(&vault, acknowledged, kill);
     }
+    objects += acknowledged;
     println!(
-        "seed {seed}: {kills} kills, {in_the_middle} in the middle of a batch, {acknowledged} objects acknowledged"
+        "seed {seed}: {kills} kills, {in_the_middle} in the middle of a batch, {objects} objects, slowest opening {} ms, {:.1} s",
+        slowest.as_millis(),
+        start.elapsed().as_secs_f64()
     );
-    assert!(acknowledged > 0);
+    assert!(objects > 0 && in_the_middle * 10 >= kills * 6);
+    assert!(slowest <= REOPEN_MAX, "{slowest:?}");
 }
 
 /// All acknowledged objects are there and right, and batches are whole. Returns how many objects there are.
@@ -98,12 +128,7 @@ fn verify(vault: &Vault, acknowledged: u64, kill: u64) -> u64 {
 #[test]
 fn second_process_is_told_the_pid_of_the_holder() {
     let (_dir, path) = empty_vault();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "writer_to_be_killed", "--nocapture"])
-        .env(DIR, &path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = writer(&path);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().ends_with("begin")));
     let drain = std::thread::spawn(move || lines.for_each(drop));

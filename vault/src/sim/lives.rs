@@ -25,7 +25,7 @@ fn live(seed: u64) -> Tally {
 /// A few operations, until the process ends.
 fn act(run: &mut Run) {
     for _ in 0..4 + run.random.below(12) {
-        match run.random.below(20) {
+        match run.random.below(21) {
             0..9 => run.put(),
             9..11 => run.remove(),
             11..15 => drop(run.commit()),

@@ -17,6 +17,7 @@ use crate::vault::Vault;
 const ENTROPY: [u8; 32] = [0x5e; 32];
 pub(super) const KINDS: [&str; 2] = ["note", "photo"];
 const NAMES: u64 = 6;
+const CONTENTS: u64 = 40;
 /// After this many failed seeds there is enough to look at.
 const FAILURES_MAX: usize = 20;
 
@@ -58,6 +59,9 @@ pub(super) struct Tally {
     pub(super) taken_in: u64,
     /// Packs that garbage collection deleted.
     pub(super) collected: u64,
+    /// Objects there were before bits were flipped, and after a repair.
+    pub(super) filled: u64,
+    pub(super) kept: u64,
 }
 
 impl Tally {
@@ -70,6 +74,8 @@ impl Tally {
         self.amid_commit += other.amid_commit;
         self.taken_in += other.taken_in;
         self.collected += other.collected;
+        self.filled += other.filled;
+        self.kept += other.kept;
     }
 }
 
@@ -338,19 +344,27 @@ impl Run {
         format!("name {}", self.random.below(NAMES))
     }
 
-    /// Few different contents, so that some come twice: empty, short, and now and then long enough to fill a pack.
     fn content(&mut self) -> Vec<u8> {
-        let which = self.random.below(40);
-        let length = match which {
-            0 => 0,
-            1..32 => which * 61,
-            32..38 => which * 150,
-            _ => which * 700,
-        };
-        match which % 3 {
-            0 => format!("line {which}\n").into_bytes().into_iter().cycle().take(length as usize).collect(),
-            _ => Random(which).bytes(length as usize),
-        }
+        content(self.random.below(CONTENTS))
+    }
+
+    /// Is this one of the contents that are put?
+    pub(super) fn was_put(bytes: &[u8]) -> bool {
+        (0..CONTENTS).any(|which| content(which) == bytes)
+    }
+}
+
+/// Few different contents, so that some come twice: empty, short, and now and then long enough to fill a pack.
+fn content(which: u64) -> Vec<u8> {
+    let length = match which {
+        0 => 0,
+        1..32 => which * 61,
+        32..38 => which * 150,
+        _ => which * 700,
+    };
+    match which % 3 {
+        0 => format!("line {which}\n").into_bytes().into_iter().cycle().take(length as usize).collect(),
+        _ => Random(which).bytes(length as usize),
     }
 }
 
