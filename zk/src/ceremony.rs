@@ -12,3 +12,6 @@ mod zkey;
 pub(crate) use qap::Snarkjs;
 pub use r1cs::{r1cs, wtns};
 pub use zkey::proving_key;
+
+#[cfg(test)]
+mod tests;

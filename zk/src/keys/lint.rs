@@ -143,7 +143,10 @@ pub(super) fn lint_key(key: &Key) -> Vec<Rule> {
 }
 
 fn g1(words: &[Word], infinity: Rule, broken: &mut Vec<Rule>) -> G1Affine {
-    let [x, y] = [&words[0], &words[1]].map(|word| coordinate(word, broken));
+    let [Some(x), Some(y)] = [&words[0], &words[1]].map(coordinate) else {
+        broken.push(Rule::Coordinate);
+        return G1Affine::zero();
+    };
     let point = G1Affine::new_unchecked(x, y);
     if x == Fq::from(0u64) && y == Fq::from(0u64) {
         broken.push(infinity);
@@ -154,7 +157,10 @@ fn g1(words: &[Word], infinity: Rule, broken: &mut Vec<Rule>) -> G1Affine {
 }
 
 fn read_g2(words: &[Word], broken: &mut Vec<Rule>) -> G2Affine {
-    let [x1, x0, y1, y0] = [0, 1, 2, 3].map(|place| coordinate(&words[place], broken));
+    let [Some(x1), Some(x0), Some(y1), Some(y0)] = [0, 1, 2, 3].map(|place| coordinate(&words[place])) else {
+        broken.push(Rule::Coordinate);
+        return G2Affine::zero();
+    };
     let (x, y) = (Fq2::new(x0, x1), Fq2::new(y0, y1));
     let point = G2Affine::new_unchecked(x, y);
     if x == Fq2::from(0u64) && y == Fq2::from(0u64) {
@@ -167,9 +173,6 @@ fn read_g2(words: &[Word], broken: &mut Vec<Rule>) -> G2Affine {
     point
 }
 
-fn coordinate(word: &Word, broken: &mut Vec<Rule>) -> Fq {
-    Fq::from_bigint(big_integer(word)).unwrap_or_else(|| {
-        broken.push(Rule::Coordinate);
-        Fq::from(0u64)
-    })
+fn coordinate(word: &Word) -> Option<Fq> {
+    Fq::from_bigint(big_integer(word))
 }
