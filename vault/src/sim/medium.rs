@@ -135,12 +135,6 @@ impl Disk {
         self.lock().fired
     }
 
-    /// Calls so far that changed something, and that read.
-    pub(crate) fn calls(&self) -> (u64, u64) {
-        let medium = self.lock();
-        (medium.changes, medium.reads)
-    }
-
     /// How the process ended, if it did.
     pub(crate) fn ended(&self) -> Option<End> {
         self.lock().ended
