@@ -118,7 +118,7 @@ pub(crate) fn open_unlocked(
         _ => {}
     }
     settle_tail(&mut log, &keys, &head, &heads, &ahead, header.epoch)?;
-    check_packs(&mut log, &commit)?;
+    check_packs(&mut log, &commit, || if ahead.is_empty() { head.write_again(&last) } else { Ok(()) })?;
     if let Some(Err(error)) = seen.as_ref().map(|seen| seen.write(&keys, &last)) {
         tracing::warn!(%error, "the highest head seen was not recorded");
     }
@@ -285,10 +285,12 @@ fn settle_tail(
     Ok(())
 }
 
-/// Every pack the commit counts must be there, and no other.
-fn check_packs(log: &mut Log, commit: &Commit) -> Result<()> {
+/// Every pack the commit counts must be there, and no other. Packs that it left out are deleted once `sure` has made the
+/// head durable: an earlier process may have failed to sync it, and a power cut then brings a mark back that needs them.
+fn check_packs(log: &mut Log, commit: &Commit, sure: impl FnOnce() -> Result<()>) -> Result<()> {
     log.retire(&commit.retired);
-    if let Err(error) = log.sweep() {
+    let swept = if log.retired().is_empty() { Ok(()) } else { sure().and_then(|()| log.sweep()) };
+    if let Err(error) = swept {
         tracing::warn!(%error, "packs that nothing needs were not deleted yet");
     }
     let (count, sum) = log.census(&[]);
