@@ -142,6 +142,7 @@ pub(crate) fn open_unlocked(
         reserve,
         last,
         head_sure: last != heads.newest.0,
+        half_made: false,
         keys,
         window: Wiped::default(),
         sealing: Mutex::default(),

@@ -13,8 +13,11 @@ use crate::vault::Vault;
 use crate::wiped::Wiped;
 
 impl Vault {
-    /// A catalog that failed is made anew at the next opening.
+    /// A catalog that failed is made anew at the next opening. One that is half made answers nothing until then.
     pub(crate) fn noticed<T>(&self, result: Result<T>) -> Result<T> {
+        if self.half_made {
+            return Err(Error::Stopped("the catalog could not be made anew".into()));
+        }
         if let Err(Error::Damaged(_)) = &result {
             self.standing.catalog.invalidate();
         }

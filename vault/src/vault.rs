@@ -74,6 +74,8 @@ pub struct Vault {
     pub(crate) last: Mark,
     /// Is the head known to be on the disk?
     pub(crate) head_sure: bool,
+    /// Making the catalog anew failed half way: what is not in it may stand all the same.
+    pub(crate) half_made: bool,
     pub(crate) reserve: Reserve,
     pub(crate) keys: Arc<Keys>,
     /// What [`Vault::put`] reads into, empty of bytes between two calls.
@@ -379,6 +381,7 @@ impl Vault {
         let gaps = self.rebuild_from_packs(&counted).inspect_err(|error| {
             // A commit now would count what is not in the catalog as never stored.
             self.log.stop(error.to_string());
+            self.half_made = true;
         })?;
         Ok(gaps.iter().map(|gap| Problem { what: gap.to_string(), object: None }).collect())
     }
