@@ -1,6 +1,6 @@
 //! Steps over a node that lies, reorganizes, or is asked by two devices with one wallet: done once, and never on a lie.
 //!
-//! `USUFRUCT_FAULT_SCHEDULES` says how many schedules run (40 without it), `USUFRUCT_FAULT_SEED` where they begin. A
+//! `USUFRUCT_FAULT_SCHEDULES` says how many schedules run (16 without it), `USUFRUCT_FAULT_SEED` where they begin. A
 //! schedule that fails names its seed; the same seed with one schedule repeats it.
 
 use std::path::Path;
@@ -392,7 +392,7 @@ fn memory() -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn schedules_of_lies_reorganizations_and_restarts_end_with_everything_done_once() {
-    let (count, first) = (setting("USUFRUCT_FAULT_SCHEDULES", 40), setting("USUFRUCT_FAULT_SEED", 1));
+    let (count, first) = (setting("USUFRUCT_FAULT_SCHEDULES", 16), setting("USUFRUCT_FAULT_SEED", 1));
     let lanes = LANES.min(count);
     let mut grounds = Vec::new();
     for lane in 0..lanes {
