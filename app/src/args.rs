@@ -303,9 +303,9 @@ pub enum JobCommand {
         /// The kind of computation
         #[arg(long, default_value = "embed")]
         template: String,
-        /// The model, by name or digest
-        #[arg(long, default_value = "all-MiniLM-L6-v2")]
-        model: String,
+        /// The model, by name or digest, for a template that takes one [default: all-MiniLM-L6-v2]
+        #[arg(long)]
+        model: Option<String>,
         /// Say what would be published, and request nothing
         #[arg(long)]
         dry_run: bool,

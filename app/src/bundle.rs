@@ -10,14 +10,15 @@ use provenance::cid::{Cid, Codec};
 use provenance::manifest;
 use provenance::offer::SignedOffer;
 use provenance::receipt::SignedReceipt;
+use zk::Circuit;
 use zk::keys::VerifyingKey;
 use zk::merkle::Tier;
 use zk::proof::Proof;
-use zk::provenance::Statement;
+use zk::statement::Statement;
 
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
-use crate::job::{delivery, see};
+use crate::job::{delivery, see, template_and_circuit};
 use crate::network::{self, Network};
 use crate::{ids, view};
 
@@ -93,7 +94,7 @@ pub async fn assemble(home: &Home, network: &Network, job: &str) -> Result<Bundl
         license_nonce: network.chain.license_nonce(&license).await?,
         job_nonce: network.chain.job_nonce(record).await?,
         argument: Argument {
-            circuit: zk::provenance::CIRCUIT.to_owned(),
+            circuit: template_and_circuit(record)?.1.name().to_owned(),
             tier: manifest::Tier::from_id(record.details.tier)?,
             statement: statement.inputs().map(|input| zk::field::to_bytes(&input)),
             proof: network.chain.settling_proof(record).await?,
@@ -245,10 +246,9 @@ pub fn verified(bundle: &Bundle) -> view::Verified {
 /// `Integrity` where it does not verify.
 pub fn check_proof(bundle: &Bundle) -> Result<()> {
     let argument = &bundle.argument;
-    if argument.circuit != zk::provenance::CIRCUIT {
-        return Err(Error::integrity(format!("this program knows no circuit {:?}", argument.circuit)));
-    }
     let tier = Tier::from_id(argument.tier.id()).ok_or_else(|| Error::integrity("the tier is unknown"))?;
+    let circuit = Circuit::named(&argument.circuit, tier)
+        .ok_or_else(|| Error::integrity(format!("this program knows no circuit {:?}", argument.circuit)))?;
     let field = |position: usize| zk::field::from_bytes(&argument.statement[position]);
     let count = argument.statement[1];
     let small = count[..24].iter().all(|byte| *byte == 0);
@@ -266,5 +266,5 @@ pub fn check_proof(bundle: &Bundle) -> Result<()> {
         challenge: field(5)?,
     };
     let proof = Proof::from_words(&argument.proof)?;
-    Ok(zk::proof::verify(&VerifyingKey::pinned(tier)?, &statement, &proof)?)
+    Ok(zk::proof::verify(&VerifyingKey::pinned(circuit)?, &statement, &proof)?)
 }

@@ -248,7 +248,7 @@ fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
     context.with_network(async |home, network| -> Result<job::View> {
         Ok(match verb {
             JobCommand::Request { license, template, model, dry_run } => {
-                job::request::run(home, network, &license, &template, &model, dry_run).await?.into()
+                job::request::run(home, network, &license, &template, model.as_deref(), dry_run).await?.into()
             }
             JobCommand::Inbox => job::inbox(home, network).await?.into(),
             JobCommand::Show { job } => job::show(home, network, &job).await?.into(),

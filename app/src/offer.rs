@@ -12,6 +12,7 @@ use provenance::terms::{Action, Amount, DAY, Preset, Terms};
 use crate::error::{Code, Error, Result};
 use crate::home::Home;
 use crate::ids;
+use crate::job::template::Template;
 use crate::network::Network;
 use crate::{dataset, random, time, view};
 
@@ -122,8 +123,12 @@ pub fn offers_domain(network: &Network) -> Domain {
 
 /// A warning where these terms allow nothing that this program can run.
 pub fn unusable(terms: &Terms) -> Option<String> {
-    let usable = terms.actions.contains(Action::Embed);
-    (!usable).then(|| format!("this version runs `embed` only, so nobody can use a license for {} yet", terms.actions))
+    let usable = Template::ALL.iter().any(|template| terms.actions.contains(template.action()));
+    (!usable).then(|| {
+        let known: Vec<String> = Template::ALL.iter().map(|template| format!("`{template}`")).collect();
+        let known = known.join(" and ");
+        format!("this version runs {known} only, so nobody can use a license for {} yet", terms.actions)
+    })
 }
 
 /// What to look for.

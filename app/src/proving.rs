@@ -2,9 +2,13 @@
 //! They are development keys: whoever has them can forge proofs, and anybody can make them.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
+use zk::Circuit;
+use zk::circuit::Relation;
 use zk::keys::{ProvingKey, VerifyingKey};
-use zk::merkle::Tier;
+use zk::proof::Proof;
+use zk::statement::Statement;
 
 use crate::error::{Error, Result};
 use crate::home;
@@ -17,20 +21,34 @@ fn folder() -> Result<PathBuf> {
     }
 }
 
-/// The development key of a tier. Makes it the first time, which takes some seconds.
+/// Proves the statement with the circuit's key. Gives the proof and how long proving took with the key in memory,
+/// milliseconds.
+///
+/// # Errors
+/// As [`key`], and `Integrity` where the witness does not fit the statement.
+pub fn prove(circuit: impl Into<Circuit>, statement: &Statement, witness: &impl Relation) -> Result<(Proof, u64)> {
+    let key = key(circuit)?;
+    eprintln!("proving");
+    let started = Instant::now();
+    let proof = zk::proof::prove(&key, statement, witness)?;
+    Ok((proof, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// The development key of a circuit. Makes it the first time, which takes some seconds.
 ///
 /// # Errors
 /// `Integrity` where the key made here is not the pinned one.
-pub fn key(tier: Tier) -> Result<ProvingKey> {
-    let path = folder()?.join(format!("provenance-1-{}.key", tier.name()));
+pub fn key(circuit: impl Into<Circuit>) -> Result<ProvingKey> {
+    let circuit = circuit.into();
+    let path = folder()?.join(format!("{}.key", circuit.file_stem()));
     if let Some(key) = std::fs::read(&path).ok().and_then(|bytes| ProvingKey::from_bytes(&bytes).ok()) {
-        if fits(&key, tier)? {
+        if fits(&key, circuit)? {
             return Ok(key);
         }
     }
-    eprintln!("making the development proving key of the {} tier (once)", tier.name());
-    let key = zk::keys::development(tier)?;
-    if !fits(&key, tier)? {
+    eprintln!("making the development proving key {} (once)", circuit.file_stem());
+    let key = zk::keys::development(circuit)?;
+    if !fits(&key, circuit)? {
         return Err(Error::integrity("the proving key made here does not match the pinned verifying key"));
     }
     // A cache that cannot be written only costs time.
@@ -38,8 +56,8 @@ pub fn key(tier: Tier) -> Result<ProvingKey> {
     Ok(key)
 }
 
-fn fits(key: &ProvingKey, tier: Tier) -> Result<bool> {
-    Ok(key.tier() == tier && key.verifying_key().digest() == VerifyingKey::pinned(tier)?.digest())
+fn fits(key: &ProvingKey, circuit: Circuit) -> Result<bool> {
+    Ok(key.circuit() == circuit && key.verifying_key().digest() == VerifyingKey::pinned(circuit)?.digest())
 }
 
 fn write(path: &std::path::Path, key: &ProvingKey) -> Result<()> {

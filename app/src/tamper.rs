@@ -165,6 +165,7 @@ fn expected(bundle: &Bundle) -> Result<Expected> {
         count: bundle.receipt.receipt.records,
         root: zk::field::from_bytes(&statement[0])?,
         output_root: zk::field::from_bytes(&statement[3])?,
-        released: Manifest::from_bytes(&bundle.manifest)?.released().map(str::to_owned).collect(),
+        manifest: Manifest::from_bytes(&bundle.manifest)?,
+        min_records: bundle.offer.offer.terms.min_records,
     })
 }

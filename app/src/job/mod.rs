@@ -7,6 +7,7 @@ pub mod package;
 pub mod request;
 pub mod run;
 pub mod settle;
+pub mod template;
 
 use std::fmt;
 
@@ -14,13 +15,16 @@ use provenance::chain::client::{JobRecord, Sent};
 use provenance::chain::{B256, JobState};
 use provenance::cid::{Cid, Codec};
 use provenance::exchange::{self, JobSpec};
-use provenance::terms::{Action, Amount};
+use provenance::terms::Amount;
 use serde::{Deserialize, Serialize};
+use zk::Circuit;
+use zk::merkle::Tier;
 
+use self::template::{Template, Work};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{dataset, gate, ids, model, time, view};
+use crate::{ids, time, view};
 
 /// Blocks after the commit in which the challenge can be drawn (`DRAW_WINDOW` of the escrow).
 const DRAW_WINDOW: u64 = 256;
@@ -34,18 +38,11 @@ pub struct Kept {
     pub run: Option<run::Ran>,
 }
 
-/// What the owner saw and allowed: nothing else may leave.
+/// What the owner saw and allowed: nothing else may leave. The request itself cannot change, its digest is on-chain.
 #[derive(Serialize, Deserialize)]
 pub struct Approval {
-    /// The model asked for.
-    pub model: [u8; 32],
-    /// Rows.
-    pub rows: u64,
-    /// Numbers in a row.
-    pub dimension: u64,
-    /// The fields whose values leave with each row.
-    #[serde(default)]
-    pub released: Vec<String>,
+    /// What would leave, as it was shown.
+    pub leaves: Vec<String>,
     /// When, in seconds since 1970.
     pub at: i64,
 }
@@ -152,9 +149,12 @@ impl Seen {
         self.record.commitment.as_ref().is_some_and(|commitment| self.block >= commitment.atBlock + DRAW_WINDOW)
     }
 
-    /// The positions that the challenge draws; none before it is drawn.
+    /// The positions that the challenge draws; none before it is drawn, or where the proof opens every record.
     fn positions(&self) -> Result<Vec<u64>> {
         let Some(challenge) = self.record.challenge() else { return Ok(vec![]) };
+        if !matches!(template_and_circuit(&self.record), Ok((_, Circuit::Provenance(_)))) {
+            return Ok(vec![]);
+        }
         let challenge = zk::field::from_bytes(&challenge.to_be_bytes::<32>())?;
         Ok(zk::provenance::positions(challenge, self.record.details.count).to_vec())
     }
@@ -162,12 +162,13 @@ impl Seen {
     /// For a reader.
     pub(crate) fn view(&self, network: &Network, sent: Option<Sent>) -> Result<view::Job> {
         let details = &self.record.details;
-        let action = Action::from_bit(details.action)?;
+        let template = Template::of_bit(details.action)?;
         let run = self.kept.run.as_ref();
         Ok(view::Job {
             job_id: ids::shown(self.record.id),
             state: state(&self.record, &self.kept).to_owned(),
-            template: action.name().to_owned(),
+            template: template.to_string(),
+            says: template.says().word().to_owned(),
             license_id: ids::shown(details.license),
             dataset_id: ids::shown(details.dataset),
             records: details.count,
@@ -177,7 +178,7 @@ impl Seen {
             licensee: details.licensee.to_string(),
             price: Amount::from_units(details.amount)?.show(network.symbol()),
             device: run.map(|run| run.device.clone()),
-            model: run.map(|run| run.model.clone()),
+            model: run.and_then(|run| run.model.clone()),
             run_by: time::rfc3339(details.runBy as i64),
             accept_by: self.record.accept_by().map(|time| time::rfc3339(time as i64)),
             settle_by: time::rfc3339(details.settleBy as i64),
@@ -187,6 +188,16 @@ impl Seen {
             leaves: vec![],
         })
     }
+}
+
+/// What a job computes, and the circuit of its proof.
+///
+/// # Errors
+/// `Refused` for what this program cannot run; `Integrity` for an unknown tier.
+pub(crate) fn template_and_circuit(record: &JobRecord) -> Result<(Template, Circuit)> {
+    let template = Template::of_bit(record.details.action)?;
+    let tier = Tier::from_id(record.details.tier).ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
+    Ok((template, template.circuit(tier)?))
 }
 
 fn state(record: &JobRecord, kept: &Kept) -> &'static str {
@@ -264,10 +275,7 @@ pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
         let seen = seen(home, network, record).await?;
         let mut view = seen.view(network, None)?;
         if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
-            view.leaves = match wanted(home, network, &seen) {
-                Ok(wanted) => gate::preview(wanted.rows, wanted.dimension, &wanted.released),
-                Err(error) => vec![error.message],
-            };
+            view.leaves = leaves(home, network, &seen).await.unwrap_or_else(|error| vec![error.message]);
         }
         if home.is_held() && matches!(seen.record.state, JobState::Delivered | JobState::Refunded) {
             home.forget(Kind::Package, &ids::shown(seen.record.id))?;
@@ -288,8 +296,7 @@ pub async fn show(home: &Home, network: &Network, job: &str) -> Result<view::Job
     let seen = see(home, network, job).await?;
     let mut view = seen.view(network, None)?;
     if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
-        let wanted = wanted(home, network, &seen)?;
-        view.leaves = gate::preview(wanted.rows, wanted.dimension, &wanted.released);
+        view.leaves = leaves(home, network, &seen).await?;
     }
     Ok(view)
 }
@@ -302,15 +309,10 @@ pub(crate) fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result
 }
 
 /// What a job would let out, for the owner to decide on.
-fn wanted(home: &Home, network: &Network, seen: &Seen) -> Result<Approval> {
-    let spec = spec(home, network, &seen.record)?;
-    let dimension = model::find(&spec.model)?.dimension;
-    let dataset = dataset::find_by_id(home, &seen.record.details.dataset.0)?.ok_or_else(|| {
-        Error::not_found("this vault does not hold the dataset of this job").hint("Use the vault that published it.")
-    })?;
-    let released = dataset.selection.released;
-    gate::fits(seen.record.details.count, dimension, released.len() as u64)?;
-    Ok(Approval { model: spec.model, rows: seen.record.details.count, dimension, released, at: time::now() })
+async fn leaves(home: &Home, network: &Network, seen: &Seen) -> Result<Vec<String>> {
+    let license = network.chain.license(seen.record.details.license).await?;
+    let work = Work::of(home, network, seen, &license)?;
+    work.template.leaves(&work)
 }
 
 /// The owner allows a job to run and its output to leave.
@@ -321,10 +323,9 @@ pub async fn approve(home: &mut Home, network: &Network, job: &str, dry_run: boo
     let mut seen = see(home, network, job).await?;
     seen.only(Side::Contributor)?;
     seen.in_state(&[JobState::Requested])?;
-    let wanted = wanted(home, network, &seen)?;
-    let leaves = gate::preview(wanted.rows, wanted.dimension, &wanted.released);
+    let leaves = leaves(home, network, &seen).await?;
     if !dry_run {
-        seen.kept.approved = Some(wanted);
+        seen.kept.approved = Some(Approval { leaves: leaves.clone(), at: time::now() });
         keep(home, seen.record.id, &seen.kept)?;
     }
     let mut view = seen.view(network, None)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use provenance::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use zk::merkle::{Tier, Tree};
 use zk::provenance::{output_leaf, row_digest};
@@ -56,8 +57,10 @@ pub struct Expected {
     pub root: zk::Field,
     /// The output's root as committed.
     pub output_root: zk::Field,
-    /// The fields that the manifest releases.
-    pub released: Vec<String>,
+    /// The dataset's manifest.
+    pub manifest: Manifest,
+    /// Smallest group in an output, by the license.
+    pub min_records: u32,
 }
 
 impl Package {
@@ -205,6 +208,7 @@ impl Package {
             leaves.iter().enumerate().map(|(position, leaf)| output_leaf(*leaf, &self.row_digest(position))).collect();
         let root = Tree::build(expected.tier, leaves, &mut |_, _| {})?.root();
         let output_root = Tree::build(expected.tier, outputs, &mut |_, _| {})?.root();
+        let released: Vec<&str> = expected.manifest.released().collect();
         let check = |name: &str, ok: bool, detail: String| Check {
             name: name.to_owned(),
             ok,
@@ -230,8 +234,8 @@ impl Package {
             ),
             check(
                 "released fields",
-                self.fields_are_among(&expected.released)?,
-                match expected.released.as_slice() {
+                self.fields_are_among(&released)?,
+                match released.as_slice() {
                     [] => "none, as the manifest says".to_owned(),
                     names => format!("{}, as the manifest says; the owner states their values", names.join(", ")),
                 },
@@ -239,9 +243,9 @@ impl Package {
         ])
     }
 
-    fn fields_are_among(&self, released: &[String]) -> Result<bool> {
+    fn fields_are_among(&self, released: &[&str]) -> Result<bool> {
         for fields in &self.fields {
-            if !release::from_bytes(fields)?.keys().all(|name| released.contains(name)) {
+            if !release::from_bytes(fields)?.keys().all(|name| released.contains(&name.as_str())) {
                 return Ok(false);
             }
         }

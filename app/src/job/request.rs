@@ -4,15 +4,15 @@ use provenance::chain::client::{Chain, JobRecord};
 use provenance::chain::{B256, Dataset, U256};
 use provenance::cid::Cid;
 use provenance::exchange::{self, JobSpec};
-use provenance::terms::Action;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::see;
+use super::template::{Asked, Template};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{ids, model, offer, random, view};
+use crate::{ids, offer, random, view};
 
 /// A request that is about to be sent: the same command after a crash finds it and does not use up another run.
 #[derive(Serialize, Deserialize)]
@@ -33,7 +33,7 @@ struct Kept {
     reply: Vec<u8>,
 }
 
-/// Requests a job under a license.
+/// Requests a job under a license. `model` is for templates that take one.
 ///
 /// # Errors
 /// `Refused` where the license does not allow it (as the contract would); `Usage` for an unknown template or model.
@@ -42,15 +42,13 @@ pub async fn run(
     network: &Network,
     license: &str,
     template: &str,
-    wanted: &str,
+    model: Option<&str>,
     dry_run: bool,
 ) -> Result<view::Job> {
     let id = ids::id(license, "license")?;
     let record = network.chain.license(id).await?;
-    let action: Action = template.parse().map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
-    if action != Action::Embed {
-        return Err(Error::usage(format!("this program has no template {template:?} yet")).hint("`embed` is there."));
-    }
+    let template = Template::named(template)?;
+    let action = template.action();
     if record.terms.licensee != home.person.address() {
         return Err(Error::refused(format!("this license belongs to {}", record.terms.licensee)));
     }
@@ -65,15 +63,16 @@ pub async fn run(
             Error::refused("the license has ended or has no runs left").hint("`license list` shows how it stands.")
         );
     }
-    let model = model::named(wanted)?;
     let dataset = network.chain.dataset(record.terms.dataset).await?;
+    let manifest = offer::read_manifest(network, dataset.manifest.0)?;
+    let asked = template.ask(model, &manifest)?;
     if dry_run {
         return Ok(preview(&record.id, &dataset, template, network));
     }
-    let name = format!("request {} {}", ids::shown(id), hex::encode(model.digest));
+    let name = format!("request {} {template} {}", ids::shown(id), hex::encode(asked.model));
     let intent = match home.find::<Intent>(Kind::Intent, &name)? {
         Some(intent) => intent,
-        None => prepare(home, network, &id, &dataset, &name, template, model.digest)?,
+        None => prepare(home, &id, &manifest.exchange_key, &name, template, asked)?,
     };
     let (spec, nonce) = (Cid::raw(&intent.sealed), U256::from_be_slice(&intent.nonce));
     let job = Chain::job_id(id, spec.digest().into(), nonce);
@@ -94,17 +93,15 @@ pub async fn run(
 /// Seals a spec to the owner's key and keeps it, with the reply key, before anything is sent.
 fn prepare(
     home: &mut Home,
-    network: &Network,
     license: &B256,
-    dataset: &Dataset,
+    owner_key: &[u8; 32],
     name: &str,
-    template: &str,
-    model: [u8; 32],
+    template: Template,
+    asked: Asked,
 ) -> Result<Intent> {
-    let manifest = offer::read_manifest(network, dataset.manifest.0)?;
     let (secret, reply) = exchange::reply_pair()?;
-    let spec = JobSpec { template: template.to_owned(), params: serde_json::json!({}), model, reply };
-    let sealed = exchange::seal_spec(&spec, &license.0, &manifest.exchange_key)?;
+    let spec = JobSpec { template: template.to_string(), params: asked.params, model: asked.model, reply };
+    let sealed = exchange::seal_spec(&spec, &license.0, owner_key)?;
     let intent = Intent { nonce: random::bytes::<32>()?.to_vec(), sealed };
     home.keep(Kind::Request, &ids::shown(Cid::raw(&intent.sealed).digest()), &Kept { reply: secret.to_vec() })?;
     home.keep(Kind::Intent, name, &intent)?;
@@ -112,11 +109,12 @@ fn prepare(
     Ok(intent)
 }
 
-fn preview(license: &B256, dataset: &Dataset, template: &str, network: &Network) -> view::Job {
+fn preview(license: &B256, dataset: &Dataset, template: Template, network: &Network) -> view::Job {
     view::Job {
         job_id: String::new(),
         state: "not requested".into(),
-        template: template.into(),
+        template: template.to_string(),
+        says: template.says().word().to_owned(),
         license_id: ids::shown(license),
         dataset_id: String::new(),
         records: dataset.count,

@@ -1,10 +1,6 @@
 //! The contributor runs an approved job: compute, gate, seal, commit, draw, prove. Each step is kept before the next is
 //! taken, so that running it again goes on where it stopped.
 
-use std::time::Instant;
-
-use compute::template::{Continue, embed};
-use compute::{Choice, Device, Model, Row};
 use provenance::chain::client::LicenseRecord;
 use provenance::chain::typed::Domain;
 use provenance::chain::{JobState, Output, U256};
@@ -15,19 +11,18 @@ use provenance::receipt::Receipt;
 use provenance::terms::{Action, Amount};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
-use zk::merkle::Tree;
-use zk::provenance::{Material, Statement, Witness, output_leaf};
+use zk::keys::VerifyingKey;
+use zk::statement::Statement;
 
 use super::delivery::Delivery;
-use super::package::Package;
-use super::{Seen, Side, keep, see, spec};
+use super::template::{Proving, Template, Work};
+use super::{Seen, Side, keep, see, template_and_circuit};
 use crate::args::DeviceChoice;
-use crate::dataset::{self, Opened};
+use crate::dataset;
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::{self, Network};
-use crate::progress::{Progress, check_interrupt};
-use crate::{gate, ids, model, proving, random, release, view};
+use crate::{ids, view};
 
 /// What a run gave: all that committing, proving and settling need.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -47,15 +42,15 @@ pub struct Ran {
     /// Its digest in the content store.
     #[serde(with = "serde_bytes")]
     pub output_cid: Vec<u8>,
-    /// One digest of 32 bytes a row.
+    /// What proving needs again, in the template's layout.
     #[serde(with = "serde_bytes")]
-    pub row_digests: Vec<u8>,
+    pub opening: Vec<u8>,
     /// Bytes of the sealed package.
     pub output_bytes: u64,
     /// Where it ran.
     pub device: String,
-    /// With which model.
-    pub model: String,
+    /// With which model, where there is one.
+    pub model: Option<String>,
     /// The proof, once drawn.
     pub proof: Option<Proved>,
 }
@@ -149,8 +144,9 @@ async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<LicenseR
         );
     }
     let license = network.chain.license(details.license).await?;
-    if license.terms.actions & details.action == 0 || Action::from_bit(details.action)? != Action::Embed {
-        return Err(Error::refused("the license does not allow this template"));
+    let template = Template::of_bit(details.action)?;
+    if license.terms.actions & details.action == 0 {
+        return Err(Error::refused(format!("the license does not allow {template}")));
     }
     let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| {
         Error::not_found("this vault does not hold the dataset of this job").hint("Use the vault that published it.")
@@ -173,56 +169,19 @@ fn compute_and_seal(
     device: DeviceChoice,
 ) -> Result<()> {
     let details = &seen.record.details;
-    let dataset =
-        dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| Error::not_found("the dataset is gone"))?;
-    let spec = spec(home, network, &seen.record)?;
-    if spec.template != Action::Embed.name() {
-        return Err(Error::refused(format!(
-            "the request asks for {:?}, which is not what was licensed",
-            spec.template
-        )));
-    }
-    let same = seen.kept.approved.as_ref().is_some_and(|approved| {
-        approved.model == spec.model
-            && approved.rows == details.count
-            && approved.released == dataset.selection.released
-    });
-    if !same {
+    let work = Work::of(home, network, seen, license)?;
+    let leaves = work.template.leaves(&work)?;
+    if seen.kept.approved.as_ref().is_none_or(|approved| approved.leaves != leaves) {
         return Err(
             Error::refused("the request is not the one that was approved").hint("`job approve` shows it again.")
         );
     }
-    dataset::check_members(home, &dataset)?;
-    let opened = dataset::open(home, &dataset)?;
-    let model = Model::open(&model::find(&spec.model)?.folder)?;
-    let device = open_device(device)?;
-    eprintln!("embedding {} records with {} on {}", opened.records.len(), model.name(), device.name());
-    let included = dataset.included();
-    let rows: Vec<Row> = opened.records.iter().map(|record| Row::new(record.readable(&included))).collect();
-    let output = {
-        let mut progress = Progress::start("embedding records");
-        embed::run(&model, &device, &params(&spec.params)?, &rows, &mut |done, total| match progress.at(done, total) {
-            Ok(()) => Continue::Yes,
-            Err(_) => Continue::No,
-        })
-    };
-    check_interrupt()?;
-    let output = output?;
-    gate::pass(&output, details.count, model.dimension() as u64, license.terms.minRecords)?;
-    let fields = released(&dataset, &opened)?;
-    gate::pass_fields(&fields, details.count, &dataset.selection.released)?;
-
-    let salts = (0..output.rows.len()).map(|_| random::bytes()).collect::<Result<Vec<[u8; 32]>>>()?;
-    let leaves: Vec<zk::Field> = opened.leaves.iter().map(zk::provenance::Leaf::hash).collect();
+    dataset::check_members(home, &work.dataset)?;
+    let opened = dataset::open(home, &work.dataset)?;
+    let made = work.template.compute(home, &work, &opened, device)?;
     let key = exchange::package_key()?;
-
-    // The name of a folder on this machine is nobody's business.
-    let name = if model.is_known() { model.name().to_owned() } else { hex::encode(model.digest()) };
-    let package = Package::new(&name, &device.name(), model.dimension() as u32, &output.rows, &salts, &leaves)
-        .with_fields(fields);
-    let digests: Vec<[u8; 32]> = (0..output.rows.len()).map(|position| package.row_digest(position)).collect();
-    let output_root = zk::field::to_bytes(&output_tree(&dataset, &opened, &digests)?.root());
-    let sealed = exchange::seal_package(&key, &seen.record.id.0, &spec.reply, &package.to_bytes()?)?;
+    let output_root = zk::field::to_bytes(&made.output_root);
+    let sealed = exchange::seal_package(&key, &seen.record.id.0, &work.spec.reply, &made.package)?;
     let output_digest = sha256(&sealed);
     let receipt = Receipt {
         license: details.license.0,
@@ -245,10 +204,10 @@ fn compute_and_seal(
         output_digest: output_digest.to_vec(),
         output_cid: Cid::raw(&delivery).digest().to_vec(),
         delivery,
-        row_digests: digests.concat(),
+        opening: made.opening,
         output_bytes: sealed.len() as u64,
-        device: device.name(),
-        model: name,
+        device: made.device,
+        model: made.model,
         proof: None,
     });
     home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;
@@ -256,38 +215,9 @@ fn compute_and_seal(
     keep(home, seen.record.id, &seen.kept)
 }
 
-/// The released fields of every record, encoded; none at all where the dataset releases none.
-fn released(dataset: &dataset::Dataset, opened: &Opened) -> Result<Vec<Vec<u8>>> {
-    let names = &dataset.selection.released;
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    opened.records.iter().map(|record| release::to_bytes(&release::of(record, names)?)).collect()
-}
-
 /// The contract that receipts are signed for.
 pub(crate) fn receipts_domain(network: &Network) -> Domain {
     Domain { chain_id: network.profile.chain_id, contract: network.profile.escrow }
-}
-
-/// The consumer's parameters, within the template's bounds.
-fn params(wanted: &serde_json::Value) -> Result<embed::Params> {
-    let params: embed::Params = serde_json::from_value(wanted.clone())
-        .map_err(|e| Error::refused(format!("the request's parameters are not those of embed: {e}")))?;
-    params.check()?;
-    Ok(params)
-}
-
-fn open_device(choice: DeviceChoice) -> Result<Device> {
-    let device = Device::open(match choice {
-        DeviceChoice::Auto => Choice::Auto,
-        DeviceChoice::Gpu => Choice::Gpu,
-        DeviceChoice::Cpu => Choice::Cpu,
-    })?;
-    if let Some(reason) = device.fallback() {
-        eprintln!("using the CPU: {reason}");
-    }
-    Ok(device)
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -295,38 +225,17 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     sha2::Sha256::digest(bytes).into()
 }
 
-fn output_tree(dataset: &dataset::Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {
-    let leaves = opened.leaves.iter().zip(digests).map(|(leaf, digest)| output_leaf(leaf.hash(), digest)).collect();
-    dataset::tree(dataset.tier()?, leaves, &mut Progress::start("building the output's tree"))
-}
-
-/// Proves the drawn positions, and verifies the proof before it is kept.
+/// Proves what was committed, and verifies the proof before it is kept.
 fn prove(home: &mut Home, network: &Network, seen: &mut Seen) -> Result<()> {
-    let details = &seen.record.details;
-    let dataset =
-        dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| Error::not_found("the dataset is gone"))?;
+    let (template, circuit) = template_and_circuit(&seen.record)?;
+    let dataset = dataset::find_by_id(home, &seen.record.details.dataset.0)?
+        .ok_or_else(|| Error::not_found("the dataset is gone"))?;
     let opened = dataset::open(home, &dataset)?;
-    let digests: Vec<[u8; 32]> = ran(seen)?.row_digests.chunks_exact(32).map(word).collect::<Result<_>>()?;
-    let outputs = output_tree(&dataset, &opened, &digests)?;
-    let owner = dataset.owner_secret(home)?;
-    let material = Material {
-        owner: &owner,
-        leaves: &opened.leaves,
-        records: &opened.tree,
-        row_digests: &digests,
-        outputs: &outputs,
-    };
     let statement = statement(network, seen)?;
-    if material.statement(statement.context, statement.challenge) != statement {
-        return Err(Error::integrity("the vault's records and rows do not fit what was committed on-chain"));
-    }
-    let witness = Witness::gather(&material, statement.challenge)?;
-    let keys = proving::key(dataset.tier()?)?;
-    eprintln!("proving");
-    let started = Instant::now();
-    let proof = zk::proof::prove(&keys, &statement, &witness)?;
-    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    zk::proof::verify(&zk::keys::VerifyingKey::pinned(dataset.tier()?)?, &statement, &proof)?;
+    let opening = &ran(seen)?.opening;
+    let (proof, ms) =
+        template.prove(&Proving { home, dataset: &dataset, opened: &opened, opening, statement: &statement })?;
+    zk::proof::verify(&VerifyingKey::pinned(circuit)?, &statement, &proof)?;
     if let Some(run) = &mut seen.kept.run {
         run.proof = Some(Proved { words: proof.to_words().concat(), ms });
     }

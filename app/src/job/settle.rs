@@ -3,7 +3,7 @@
 use provenance::chain::JobState;
 
 use super::run::{ran, statement, upload, word};
-use super::{Side, see, would};
+use super::{Side, see, template_and_circuit, would};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::network::Network;
@@ -32,9 +32,8 @@ pub async fn run(home: &Home, network: &Network, job: &str, dry_run: bool) -> Re
         word.copy_from_slice(kept);
     }
     let proof = zk::proof::Proof::from_words(&words)?;
-    let tier = zk::merkle::Tier::from_id(seen.record.details.tier)
-        .ok_or_else(|| Error::integrity("the dataset's tier is unknown"))?;
-    zk::proof::verify(&zk::keys::VerifyingKey::pinned(tier)?, &statement(network, &seen)?, &proof)?;
+    let (_, circuit) = template_and_circuit(&seen.record)?;
+    zk::proof::verify(&zk::keys::VerifyingKey::pinned(circuit)?, &statement(network, &seen)?, &proof)?;
     if dry_run {
         return would(
             &seen,

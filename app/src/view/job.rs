@@ -15,6 +15,8 @@ pub struct Job {
     pub state: String,
     /// `embed`, …
     pub template: String,
+    /// What its proof shows of its output: `bound` or `proven`; the README has the words.
+    pub says: String,
     /// The license it uses.
     pub license_id: String,
     /// The dataset.
@@ -56,11 +58,12 @@ impl Display for Job {
         writeln!(f, "job {}", self.job_id)?;
         writeln!(
             f,
-            "  {}: {} over {} records for {}, pays {}",
-            self.state, self.template, self.records, self.licensee, self.price
+            "  {}: {} ({}) over {} records for {}, pays {}",
+            self.state, self.template, self.says, self.records, self.licensee, self.price
         )?;
         if let Some(device) = &self.device {
-            writeln!(f, "  device {device}, model {}", self.model.as_deref().unwrap_or("unknown"))?;
+            let model = self.model.as_ref().map(|model| format!(", model {model}")).unwrap_or_default();
+            writeln!(f, "  device {device}{model}")?;
         }
         if let Some(size) = self.output_bytes {
             writeln!(f, "  output {}", bytes(size))?;

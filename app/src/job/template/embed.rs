@@ -1,0 +1,188 @@
+//! `embed`: a vector for each record. The rows are *bound*: a tree over them stands beside the dataset's.
+
+use compute::template::{Continue, embed};
+use compute::{Choice, Device, Model, Row};
+use provenance::manifest::Manifest;
+use zk::merkle::Tree;
+use zk::proof::Proof;
+use zk::provenance::{Leaf, Material, Witness, output_leaf};
+
+use super::{Asked, Delivered, Made, Proving, Work};
+use crate::args::DeviceChoice;
+use crate::dataset::{self, Dataset, Opened};
+use crate::error::{Error, Result};
+use crate::job::package::{Expected, Package};
+use crate::progress::{Progress, check_interrupt};
+use crate::view::Check;
+use crate::{gate, model, proving, random, release};
+
+/// The model where none is named.
+const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
+
+pub(super) fn ask(model: Option<&str>) -> Result<Asked> {
+    let model = model::named(model.unwrap_or(DEFAULT_MODEL))?;
+    Ok(Asked { model: model.digest, params: serde_json::json!({}) })
+}
+
+pub(super) fn leaves(work: &Work) -> Result<Vec<String>> {
+    let model = model::find(&work.spec.model)?;
+    let released = &work.dataset.selection.released;
+    gate::fits(work.count, model.dimension, released.len() as u64)?;
+    Ok(gate::preview(work.count, model.dimension, released))
+}
+
+pub(super) fn compute(work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
+    let Work { dataset, count, min_records, .. } = work;
+    let model = Model::open(&model::find(&work.spec.model)?.folder)?;
+    let device = open_device(device)?;
+    eprintln!("embedding {} records with {} on {}", opened.records.len(), model.name(), device.name());
+    let included = dataset.included();
+    let rows: Vec<Row> = opened.records.iter().map(|record| Row::new(record.readable(&included))).collect();
+    let output = {
+        let mut progress = Progress::start("embedding records");
+        embed::run(&model, &device, &params(&work.spec.params)?, &rows, &mut |done, total| match progress
+            .at(done, total)
+        {
+            Ok(()) => Continue::Yes,
+            Err(_) => Continue::No,
+        })
+    };
+    check_interrupt()?;
+    let output = output?;
+    gate::pass(&output, *count, model.dimension() as u64, *min_records)?;
+    let fields = released(dataset, opened)?;
+    gate::pass_fields(&fields, *count, &dataset.selection.released)?;
+
+    let salts = (0..output.rows.len()).map(|_| random::bytes()).collect::<Result<Vec<[u8; 32]>>>()?;
+    let leaves: Vec<zk::Field> = opened.leaves.iter().map(Leaf::hash).collect();
+    // The name of a folder on this machine is nobody's business.
+    let name = if model.is_known() { model.name().to_owned() } else { hex::encode(model.digest()) };
+    let package = Package::new(&name, &device.name(), model.dimension() as u32, &output.rows, &salts, &leaves)
+        .with_fields(fields);
+    let digests: Vec<[u8; 32]> = (0..output.rows.len()).map(|position| package.row_digest(position)).collect();
+    Ok(Made {
+        package: package.to_bytes()?,
+        output_root: output_tree(dataset, opened, &digests)?.root(),
+        opening: digests.concat(),
+        device: device.name(),
+        model: Some(name),
+    })
+}
+
+/// The released fields of every record, encoded; none at all where the dataset releases none.
+fn released(dataset: &Dataset, opened: &Opened) -> Result<Vec<Vec<u8>>> {
+    let names = &dataset.selection.released;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    opened.records.iter().map(|record| release::to_bytes(&release::of(record, names)?)).collect()
+}
+
+/// The consumer's parameters, within the template's bounds.
+fn params(wanted: &serde_json::Value) -> Result<embed::Params> {
+    let params: embed::Params = serde_json::from_value(wanted.clone())
+        .map_err(|e| Error::refused(format!("the request's parameters are not those of embed: {e}")))?;
+    params.check()?;
+    Ok(params)
+}
+
+fn open_device(choice: DeviceChoice) -> Result<Device> {
+    let device = Device::open(match choice {
+        DeviceChoice::Auto => Choice::Auto,
+        DeviceChoice::Gpu => Choice::Gpu,
+        DeviceChoice::Cpu => Choice::Cpu,
+    })?;
+    if let Some(reason) = device.fallback() {
+        eprintln!("using the CPU: {reason}");
+    }
+    Ok(device)
+}
+
+fn output_tree(dataset: &Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {
+    let leaves = opened.leaves.iter().zip(digests).map(|(leaf, digest)| output_leaf(leaf.hash(), digest)).collect();
+    dataset::tree(dataset.tier()?, leaves, &mut Progress::start("building the output's tree"))
+}
+
+/// Opens the drawn positions in both trees. What was kept is one digest of 32 bytes a row.
+pub(super) fn prove(from: &Proving<'_>) -> Result<(Proof, u64)> {
+    let Proving { home, dataset, opened, opening, statement } = *from;
+    let digests: Vec<[u8; 32]> = opening.chunks_exact(32).map(crate::job::run::word).collect::<Result<_>>()?;
+    let outputs = output_tree(dataset, opened, &digests)?;
+    let owner = dataset.owner_secret(home)?;
+    let material = Material {
+        owner: &owner,
+        leaves: &opened.leaves,
+        records: &opened.tree,
+        row_digests: &digests,
+        outputs: &outputs,
+    };
+    if material.statement(statement.context, statement.challenge) != *statement {
+        return Err(Error::integrity("the vault's records and rows do not fit what was committed on-chain"));
+    }
+    proving::prove(dataset.tier()?, statement, &Witness::gather(&material, statement.challenge)?)
+}
+
+pub(super) fn open(package: &[u8]) -> Result<Box<dyn Delivered>> {
+    Ok(Box::new(Package::from_bytes(package)?))
+}
+
+impl Delivered for Package {
+    fn checks(&self, expected: &Expected) -> Result<Vec<Check>> {
+        Package::checks(self, expected)
+    }
+
+    fn files(&self, manifest: &Manifest) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        Ok(vec![
+            ("rows.safetensors", safetensors(self)?),
+            ("rows.jsonl", rows(self)?.into_bytes()),
+            ("README.md", readme(self, &manifest.name).into_bytes()),
+        ])
+    }
+}
+
+fn safetensors(package: &Package) -> Result<Vec<u8>> {
+    let rows = (0..package.count() as usize).map(|position| package.row(position).to_vec()).collect();
+    let output = compute::Output { rows, dimension: package.dimension as usize, dtype: compute::Dtype::F32 };
+    Ok(compute::output::to_safetensors(&output)?)
+}
+
+/// One line a row: its position, the leaf that it is bound to, and what its digest is made of.
+fn rows(package: &Package) -> Result<String> {
+    let mut lines = String::new();
+    for position in 0..package.count() as usize {
+        let line = serde_json::json!({
+            "position": position,
+            "leaf": hex::encode(zk::field::to_bytes(&package.leaf(position)?)),
+            "row_salt": hex::encode(&package.row_salts[position * 32..][..32]),
+            "row_digest": hex::encode(package.row_digest(position)),
+            "fields": release::from_bytes(package.row_fields(position))?,
+        });
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+fn readme(package: &Package, dataset: &str) -> String {
+    format!(
+        "# Output over the dataset {dataset}\n\n\
+        {count} rows of {dimension} numbers, one for each record of the dataset, in its order, made with {model} on {device}\n\
+        (as the owner's machine said). Each row is *bound*: it was committed against a registered record before the drawn positions were known.\n\n\
+        | file | what |\n|---|---|\n\
+        | rows.safetensors | one tensor, `embeddings`, {count} × {dimension}, 32-bit floats |\n\
+        | rows.jsonl | a line a row: position, leaf, and salt and digest of the row, and its released fields{fields} |\n\
+        | terms.jsonld | the agreement (ODRL 2.2): what may be done with this |\n\
+        | job.bundle | manifest, terms, receipt, proof and chain facts: `usufruct verify job.bundle` |\n\n\
+        It needs `pip install safetensors numpy`, or nothing but Python's standard library as here:\n\n\
+        ```python\n\
+        import array, json, struct\n\
+        data = open(\"rows.safetensors\", \"rb\").read(); size = struct.unpack(\"<Q\", data[:8])[0]; rows = array.array(\"f\", data[8 + size:])\n\
+        print(json.loads(data[8:8 + size])[\"embeddings\"][\"shape\"], \"nearest to row 0:\", max(range(1, {count}), key=lambda r: sum(rows[i] * rows[r * {dimension} + i] for i in range({dimension}))))\n\
+        ```\n",
+        fields = if package.fields.is_empty() { ": none here" } else { "" },
+        count = package.count(),
+        dimension = package.dimension,
+        model = package.model,
+        device = package.device,
+    )
+}
