@@ -1,4 +1,4 @@
-// Two pages: the main window and the one that shows the recovery phrase. Everything they need is in dist/.
+// A page for each window. Everything they need is in dist/.
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
@@ -8,7 +8,7 @@ export default defineConfig({
     // WebKitGTK of Debian 12.
     target: "safari17",
     assetsInlineLimit: 0,
-    rollupOptions: { input: ["index.html", "recovery.html"] },
+    rollupOptions: { input: ["index.html", "recovery.html", "confirm.html"] },
   },
   // Components are tested as they run in a browser, not as a server would render them.
   ...(process.env["VITEST"] ? { resolve: { conditions: ["browser"] } } : {}),

@@ -89,6 +89,20 @@ pub fn restore(dir: &Path, from: &Path, phrase: &Phrase, secret: &str) -> Result
     Ok(view::Recovered { status: status::vault(&Home::open(dir, secret)?)?, problems })
 }
 
+/// Opens the vault in `dir` with its recovery phrase, or makes it again from the backup in `from`; it gets a new passphrase.
+/// The answer is what of a backup was damaged, or missing in it.
+///
+/// # Errors
+/// `Usage` for no phrase or a short passphrase; like [`restore`] and [`status::recover`].
+pub fn recovered(dir: &Path, from: Option<&str>, phrase: &str, secret: &str) -> Result<Vec<String>> {
+    crate::passphrase::check(secret)?;
+    let phrase = Phrase::parse(phrase).map_err(|e| Error::usage(format!("this is no recovery phrase: {e}")))?;
+    match from {
+        Some(from) => Ok(restore(dir, Path::new(from), &phrase, secret)?.problems),
+        None => status::recover(dir, &phrase, secret).map(|_| Vec::new()),
+    }
+}
+
 fn going(progress: &mut Progress, done: u64, total: u64) -> ControlFlow<()> {
     match progress.at(done, total) {
         Ok(()) => ControlFlow::Continue(()),

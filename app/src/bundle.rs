@@ -56,7 +56,7 @@ pub(crate) fn check_folder(out: &Path) -> Result<()> {
 }
 
 /// Writes a file whole or not at all.
-fn write_new(out: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_new(out: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
     let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;

@@ -1,5 +1,7 @@
 //! Datasets: an ordered selection of records, committed to by one root, and published.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 use zk::merkle::{Tier, Tree};
@@ -17,6 +19,8 @@ use crate::{random, release, view};
 const MAX_NAME: usize = 100;
 /// Bytes of a description, at most.
 const MAX_DESCRIPTION: usize = 4000;
+/// Records that a preview shows.
+const SAMPLE: usize = 8;
 /// Fields that a dataset may include: a manifest names each.
 const MAX_FIELDS: usize = 64;
 
@@ -36,6 +40,21 @@ pub struct Selection {
     /// The fields whose values leave with each row of a licensed run; `time` is the day of the record.
     #[serde(default)]
     pub released: Vec<String>,
+}
+
+impl TryFrom<&view::SelectionWanted> for Selection {
+    type Error = Error;
+
+    fn try_from(wanted: &view::SelectionWanted) -> Result<Selection> {
+        Ok(Selection {
+            sources: wanted.sources.clone(),
+            kinds: wanted.kinds.clone(),
+            from: wanted.from.as_deref().map(crate::time::day).transpose()?,
+            to: wanted.to.as_deref().map(crate::time::day).transpose()?,
+            fields: wanted.fields.clone(),
+            released: wanted.released.clone(),
+        })
+    }
 }
 
 /// A dataset in the vault.
@@ -263,6 +282,51 @@ fn select(home: &Home, selection: &Selection) -> Result<(Vec<Place>, Vec<String>
     }
     let kept = if selection.fields.is_empty() { fields.into_iter().collect() } else { selection.fields.clone() };
     Ok((chosen.into_iter().map(|(_, place)| place).collect(), kept, kinds.into_iter().collect()))
+}
+
+/// What a selection comes to, without keeping anything: counts, and the first of its records.
+///
+/// # Errors
+/// `NotFound` for an unknown source; `Usage` for a day that is none.
+pub fn preview(home: &Home, wanted: &view::SelectionWanted) -> Result<view::SelectionFound> {
+    let selection = Selection::try_from(wanted)?;
+    let (mut kinds, mut fields) = (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
+    let mut times: Option<(i64, i64)> = None;
+    let mut found = view::SelectionFound {
+        records: 0,
+        tier: None,
+        kinds: Vec::new(),
+        fields: Vec::new(),
+        days: None,
+        sample: Vec::new(),
+    };
+    library::each(home, &selection.sources, &mut |_, record| {
+        crate::progress::check_interrupt()?;
+        if !selected(&selection, &record) {
+            return Ok(());
+        }
+        found.records += 1;
+        *kinds.entry(record.kind.clone()).or_default() += 1;
+        let text = record.text.is_some().then(|| record::TEXT_FIELD.to_owned());
+        for field in text.into_iter().chain(record.fields.keys().cloned()) {
+            *fields.entry(field).or_default() += 1;
+        }
+        if let Some(time) = record.time {
+            times = Some(times.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+        }
+        if found.sample.len() < SAMPLE {
+            found.sample.push(library::shown(&record)?);
+        }
+        Ok(())
+    })?;
+    let counts = |counted: BTreeMap<String, u64>| {
+        counted.into_iter().map(|(name, count)| view::Count { name, count }).collect::<Vec<_>>()
+    };
+    (found.kinds, found.fields) = (counts(kinds), counts(fields));
+    found.tier = Tier::for_count(found.records).ok().map(|tier| tier.name().to_owned());
+    let day = |time: i64| crate::time::rfc3339(time);
+    found.days = times.map(|(first, last)| (day(first), day(last)));
+    Ok(found)
 }
 
 fn selected(selection: &Selection, record: &Record) -> bool {

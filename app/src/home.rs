@@ -2,7 +2,7 @@
 //! remembers is a named object in the vault, so the packs alone bring all of it back.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use etcetera::BaseStrategy;
 use provenance::chain::outbox::Outbox;
@@ -81,7 +81,7 @@ pub struct Home {
     /// The vault in it; another process may have it open, then that one is asked.
     pub vault: Access,
     /// Whose it is.
-    pub person: Person,
+    pub person: Arc<Person>,
 }
 
 impl Home {
@@ -141,7 +141,7 @@ impl Home {
             Error::integrity("the vault holds no recovery phrase; it was not finished when it was created")
         })?;
         let phrase = phrase(&kept)?;
-        Ok(Home { dir: dir.to_owned(), vault, person: Person::from_phrase(&phrase)? })
+        Ok(Home { dir: dir.to_owned(), vault, person: Arc::new(Person::from_phrase(&phrase)?) })
     }
 
     /// Keeps `value` under `name`; the newest stands. Durable after [`Home::commit`].
@@ -241,6 +241,19 @@ impl Home {
             Access::Held(_) => Outbox::open(&self.dir.join("outbox"), &key)?,
             Access::Asked(reader) => Outbox::closed(vault::Error::Busy { pid: Some(reader.holder()) }.to_string()),
         })
+    }
+
+    /// The same vault and person for another thread. It stops answering when this one is dropped.
+    ///
+    /// # Errors
+    /// `Busy` where another process holds the vault.
+    pub fn another(&self) -> Result<Home> {
+        match &self.vault {
+            Access::Held(shared) => {
+                Ok(Home { dir: self.dir.clone(), vault: Access::Held(shared.another()), person: self.person.clone() })
+            }
+            Access::Asked(reader) => Err(vault::Error::Busy { pid: Some(reader.holder()) }.into()),
+        }
     }
 
     /// Whether this process holds the vault. It only reads otherwise.

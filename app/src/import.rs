@@ -64,7 +64,7 @@ pub fn run(home: &mut Home, paths: &[PathBuf], source: Option<&str>) -> Result<v
 }
 
 /// The source's name for a path: its last part, without an ending that only says what it is.
-fn source_name(path: &Path) -> Result<String> {
+pub(crate) fn source_name(path: &Path) -> Result<String> {
     let whole = path.canonicalize()?;
     let name = if whole.is_dir() { whole.file_name() } else { whole.file_stem() };
     name.map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| {
@@ -81,6 +81,34 @@ fn check_source_name(name: &str) -> Result<()> {
     }
 }
 
+/// All files below `path`, sorted, and what cannot be listed. Links are not followed.
+pub(crate) fn files(path: &Path) -> (Vec<PathBuf>, Vec<view::ImportError>) {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) => {
+                let reason = "it is a link or a special file; those are not followed".to_owned();
+                problems.push(view::ImportError { file: entry.path().display().to_string(), reason });
+            }
+            Err(error) => {
+                let file = error.path().unwrap_or(path).display().to_string();
+                problems.push(view::ImportError { file, reason: error.to_string() });
+            }
+        }
+    }
+    (files, problems)
+}
+
+/// A file's name below the path that was imported.
+pub(crate) fn shown_name(base: &Path, path: &Path) -> String {
+    match path.strip_prefix(base) {
+        Ok(below) if !below.as_os_str().is_empty() => below.display().to_string(),
+        _ => path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+    }
+}
+
 struct Run {
     /// Ids of all records that the vault has or had.
     known: HashSet<RecordId>,
@@ -90,7 +118,8 @@ struct Run {
 
 impl Run {
     fn path(&mut self, home: &mut Home, path: &Path, source: &str) -> Result<()> {
-        let files = self.files(path);
+        let (files, problems) = files(path);
+        self.done.errors.extend(problems);
         let mut progress = Progress::start("importing files");
         let mut adding = Adding::to(home, source)?;
         let before = self.done.records + self.done.objects;
@@ -106,33 +135,8 @@ impl Run {
         if self.done.records + self.done.objects > before { adding.finish(home, crate::time::now()) } else { Ok(()) }
     }
 
-    /// All files below `path`, sorted; links are not followed. What cannot be listed is reported.
-    fn files(&mut self, path: &Path) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
-                Ok(entry) if entry.file_type().is_dir() => {}
-                Ok(entry) => {
-                    let reason = "it is a link or a special file; those are not followed".to_owned();
-                    self.done.errors.push(view::ImportError { file: entry.path().display().to_string(), reason });
-                }
-                Err(error) => {
-                    let file = error.path().unwrap_or(path).display().to_string();
-                    self.done.errors.push(view::ImportError { file, reason: error.to_string() });
-                }
-            }
-        }
-        files
-    }
-
     fn file(&mut self, home: &mut Home, adding: &mut Adding, base: &Path, path: &Path, source: &str) -> Result<()> {
-        let shown = match path.strip_prefix(base) {
-            Ok(below) if !below.as_os_str().is_empty() => below.display().to_string(),
-            _ => {
-                path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
-            }
-        };
+        let shown = shown_name(base, path);
         let failed = |reason: String| view::ImportError { file: shown.clone(), reason };
         let (mut file, digest, bytes) = match File::open(path).and_then(digest) {
             Ok(read) => read,
@@ -255,13 +259,13 @@ struct Reading {
     duplicates: u64,
 }
 
-fn failed_at(problem: &connector::Problem) -> view::ImportError {
+pub(crate) fn failed_at(problem: &connector::Problem) -> view::ImportError {
     let place = if problem.place.is_empty() { String::new() } else { format!(", {}", problem.place) };
     view::ImportError { file: format!("{}{place}", problem.file), reason: problem.reason.clone() }
 }
 
 /// The file again, the digest of its content, and its length as read.
-fn digest(mut file: File) -> std::io::Result<(File, [u8; 32], u64)> {
+pub(crate) fn digest(mut file: File) -> std::io::Result<(File, [u8; 32], u64)> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; READ];
     let mut length = 0;

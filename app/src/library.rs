@@ -221,7 +221,7 @@ fn searched(record: &Record) -> String {
     text
 }
 
-fn shown(record: &Record) -> Result<view::Record> {
+pub(crate) fn shown(record: &Record) -> Result<view::Record> {
     let text = searched(record);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut preview: String = line.chars().take(PREVIEW_CHARS).collect();
@@ -283,6 +283,19 @@ pub fn delete(home: &mut Home, id: &str, dry_run: bool) -> Result<view::Deleted>
         home.commit()?;
     }
     Ok(view::Deleted { records: vec![view], deleted: !dry_run })
+}
+
+/// Takes a deletion back: the record is listed again.
+///
+/// # Errors
+/// `NotFound` where no deleted record has this id.
+pub fn restore(home: &mut Home, id: &str) -> Result<()> {
+    let id = id.to_lowercase();
+    if !home.has(Kind::Deleted, &id)? {
+        return Err(Error::not_found(format!("no deleted record has the id {id:?}")));
+    }
+    home.forget(Kind::Deleted, &id)?;
+    home.commit()
 }
 
 fn parse_id(name: &str) -> Result<RecordId> {

@@ -1,7 +1,7 @@
 //! Licenses: bought, listed, revoked by the owner, their unused runs reclaimed by the buyer.
 
 use provenance::chain::client::{Chain, LicenseRecord, Purchase};
-use provenance::chain::{B256, LicenseState, U256};
+use provenance::chain::{Address, B256, LicenseState, U256};
 use provenance::cid::Cid;
 use provenance::offer::SignedOffer;
 use provenance::terms::Actions;
@@ -27,6 +27,9 @@ pub async fn buy(home: &mut Home, network: &Network, offer: &str, dry_run: bool)
         return Ok(view::License {
             license_id: String::new(),
             status: "not bought".to_owned(),
+            side: "held".to_owned(),
+            runs: 0,
+            bought_at: None,
             runs_left: terms.max_runs,
             expires_at: time::rfc3339((network.chain.now().await? + terms.duration) as i64),
             actions: terms.actions.names().into_iter().map(str::to_owned).collect(),
@@ -44,7 +47,7 @@ pub async fn buy(home: &mut Home, network: &Network, offer: &str, dry_run: bool)
     }
     let (id, tx) = settle_purchase(home, network, &cid, &verified.signed).await?;
     let record = network.chain.license(id).await?;
-    shown(&record, network, Some(tx)).await
+    shown(buyer, &record, network, Some(tx)).await
 }
 
 /// Buys once: the nonce is kept before anything is sent, so that the same command after a crash finds the license it paid
@@ -101,7 +104,7 @@ pub async fn list(home: &Home, network: &Network) -> Result<view::Licenses> {
     }
     let mut licenses = Vec::new();
     for record in &records {
-        licenses.push(shown(record, network, None).await?);
+        licenses.push(shown(me, record, network, None).await?);
     }
     Ok(view::Licenses { licenses })
 }
@@ -111,7 +114,7 @@ pub async fn list(home: &Home, network: &Network) -> Result<view::Licenses> {
 /// # Errors
 /// `NotFound`; `Refused` for another's dataset or an ended license.
 pub async fn revoke(home: &Home, network: &Network, license: &str, dry_run: bool) -> Result<view::License> {
-    end(network, license, dry_run, async |id| Ok(network.chain.revoke(home.person.signer(), id).await?.tx)).await
+    end(home, network, license, dry_run, async |id| Ok(network.chain.revoke(home.person.signer(), id).await?.tx)).await
 }
 
 /// Takes back the price of runs that were never requested.
@@ -119,10 +122,11 @@ pub async fn revoke(home: &Home, network: &Network, license: &str, dry_run: bool
 /// # Errors
 /// `NotFound`; `Refused` where nothing is left, or for another's license that has not expired.
 pub async fn reclaim(home: &Home, network: &Network, license: &str, dry_run: bool) -> Result<view::License> {
-    end(network, license, dry_run, async |id| Ok(network.chain.reclaim(home.person.signer(), id).await?.tx)).await
+    end(home, network, license, dry_run, async |id| Ok(network.chain.reclaim(home.person.signer(), id).await?.tx)).await
 }
 
 async fn end(
+    home: &Home,
     network: &Network,
     license: &str,
     dry_run: bool,
@@ -134,19 +138,22 @@ async fn end(
         return Err(Error::refused("the license has ended or has no unused runs: there is nothing to return"));
     }
     if dry_run {
-        let mut view = shown(&before, network, None).await?;
+        let mut view = shown(home.person.address(), &before, network, None).await?;
         view.public = vec![format!("{} unused runs would go back to {}", before.runs_left, before.terms.licensee)];
         return Ok(view);
     }
     let tx = act(id).await?;
-    shown(&network.chain.license(id).await?, network, Some(tx)).await
+    shown(home.person.address(), &network.chain.license(id).await?, network, Some(tx)).await
 }
 
-async fn shown(record: &LicenseRecord, network: &Network, tx: Option<B256>) -> Result<view::License> {
+async fn shown(me: Address, record: &LicenseRecord, network: &Network, tx: Option<B256>) -> Result<view::License> {
     let now = network.chain.now().await?;
     Ok(view::License {
         license_id: ids::shown(record.id),
         status: status(record, now).to_owned(),
+        side: if record.terms.owner == me { "given" } else { "held" }.to_owned(),
+        runs: record.runs,
+        bought_at: Some(time::rfc3339(record.bought.time as i64)),
         runs_left: record.runs_left,
         expires_at: time::rfc3339(record.terms.expiresAt as i64),
         actions: Actions::from_bits(record.terms.actions)?.names().into_iter().map(str::to_owned).collect(),

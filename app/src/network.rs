@@ -80,6 +80,14 @@ pub fn name(home: &Home, asked: Option<&str>) -> Result<String> {
     }
 }
 
+/// The network that was chosen in this vault, if one was.
+///
+/// # Errors
+/// `Integrity` where the vault's setting cannot be read.
+pub fn chosen(home: &Home) -> Result<Option<String>> {
+    home.find::<String>(Kind::Setting, SETTING)
+}
+
 /// Connects to a network; starts the embedded one when nobody serves it. A new wallet on a development network gets gas.
 ///
 /// # Errors
@@ -160,7 +168,7 @@ async fn serving(folder: &Path) -> Result<Option<Running>> {
 fn start(folder: &Path) -> Result<Child> {
     std::fs::create_dir_all(folder)?;
     let log = std::fs::File::create(folder.join("serve.log"))?;
-    let child = Command::new(std::env::current_exe()?)
+    let child = Command::new(program()?)
         .args(["network", "serve", "--idle", &IDLE.to_string()])
         .env("USUFRUCT_NETWORK_HOME", folder)
         .env_remove("USUFRUCT_PASSPHRASE")
@@ -171,6 +179,13 @@ fn start(folder: &Path) -> Result<Child> {
         .stderr(log)
         .spawn()?;
     Ok(child)
+}
+
+/// The program that serves: this one, or the command line beside it where this is another program of the same folder.
+fn program() -> Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let beside = this.with_file_name("usufruct");
+    Ok(if beside.is_file() { beside } else { this })
 }
 
 /// Why the process that should serve ended: the last line that it said.
@@ -291,6 +306,30 @@ pub fn list(home: Option<&Home>, asked: Option<&str>) -> Result<view::Networks> 
     Ok(view::Networks { networks })
 }
 
+/// All networks known on this machine; in use is the one that was chosen in this vault, if one was.
+///
+/// # Errors
+/// `Integrity` where a profile cannot be read.
+pub fn known(home: &Home) -> Result<view::Networks> {
+    list(None, Some(&chosen(home)?.unwrap_or_default()))
+}
+
+/// The network that was chosen in this vault. Asks it nothing.
+///
+/// # Errors
+/// `Integrity` where its profile cannot be read.
+pub fn badge(home: &Home) -> Result<Option<view::Network>> {
+    Ok(known(home)?.networks.into_iter().find(|network| network.in_use))
+}
+
+/// A network that answers, for a reader.
+///
+/// # Errors
+/// `Network`.
+pub async fn answering(network: &Network) -> Result<view::Network> {
+    Ok(shown(&network.profile, true, Some(network.chain.head_block().await?)))
+}
+
 /// Remembers in the vault which network to use, and where its chain answers where `rpc` says so.
 ///
 /// # Errors
@@ -370,10 +409,10 @@ fn shown(profile: &Profile, in_use: bool, height: Option<u64>) -> view::Network 
         rpc: Some(profile.url.clone()),
         height,
         in_use,
-        contracts: serde_json::json!({
-            "datasets": profile.datasets.to_string(),
-            "licenses": profile.licenses.to_string(),
-            "escrow": profile.escrow.to_string(),
+        contracts: Some(view::Contracts {
+            datasets: profile.datasets.to_string(),
+            licenses: profile.licenses.to_string(),
+            escrow: profile.escrow.to_string(),
         }),
         note: note.to_owned(),
     }
@@ -386,7 +425,7 @@ fn not_started(name: &str, in_use: bool) -> view::Network {
         rpc: None,
         height: None,
         in_use,
-        contracts: serde_json::Value::Null,
+        contracts: None,
         note: "starts by itself when it is needed".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use provenance::chain::{Address, RefundReason, U256};
 use provenance::cid::{Cid, Codec};
 use provenance::manifest::Manifest;
 use provenance::offer::{Offer, SignedOffer};
-use provenance::terms::{Action, Amount, DAY, Preset, Terms};
+use provenance::terms::{Action, Amount, DAY, PRESETS, Parties, Preset, Terms, odrl_offer};
 
 use crate::error::{Code, Error, Result};
 use crate::home::Home;
@@ -20,6 +20,7 @@ use crate::{dataset, random, time, view};
 const HOUR: u64 = 3600;
 
 /// What an offer should say, where it differs from its preset.
+#[derive(Clone)]
 pub struct Wanted {
     /// The preset's name.
     pub preset: String,
@@ -43,6 +44,76 @@ pub struct Wanted {
     pub valid_days: u32,
 }
 
+impl From<&view::OfferWanted> for Wanted {
+    fn from(wanted: &view::OfferWanted) -> Self {
+        Wanted {
+            preset: wanted.preset.clone(),
+            price: wanted.price.clone(),
+            max_runs: wanted.max_runs,
+            duration_days: wanted.duration_days,
+            respond_hours: wanted.respond_hours,
+            accept_hours: wanted.accept_hours,
+            min_records: wanted.min_records,
+            max_licenses: wanted.max_licenses,
+            licensee: wanted.licensee.clone(),
+            valid_days: wanted.valid_days,
+        }
+    }
+}
+
+/// The symbol in presets, which stand for no network yet.
+const PRESET_SYMBOL: &str = "USU";
+
+/// All presets, at a price of one.
+///
+/// # Errors
+/// `Failure` where the price cannot be shown; it can.
+pub fn presets() -> Result<view::Presets> {
+    let price = Amount::parse("1", PRESET_SYMBOL)?;
+    let shown = |preset: &Preset| {
+        let terms = preset.terms(price, Address::ZERO);
+        view::Preset {
+            name: preset.name().to_owned(),
+            title: preset.title().to_owned(),
+            legal_text: preset.legal_text().to_owned(),
+            unusable: unusable(&terms),
+            terms: terms_in(&terms, PRESET_SYMBOL),
+        }
+    };
+    Ok(view::Presets { presets: PRESETS.iter().map(shown).collect() })
+}
+
+/// What an offer would say, in words and as ODRL, and what making it would make public. Signs nothing.
+///
+/// # Errors
+/// Like [`create`].
+pub async fn preview(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Result<view::OfferPreview> {
+    let offer = plan(home, network, name, wanted).await?;
+    let owner = home.person.address();
+    let parties = Parties {
+        dataset: offer.dataset,
+        offer: [0; 32],
+        chain_id: network.profile.chain_id,
+        owner,
+        licensee: offer.licensee,
+    };
+    let odrl = odrl_offer(&offer.terms, &parties, network.symbol());
+    let mut public = vec![
+        format!(
+            "the terms and the price ({} a run), signed by {owner}",
+            offer.terms.price_per_run.show(network.symbol())
+        ),
+        format!("that dataset {} can be licensed for {} days", ids::shown(offer.dataset), wanted.valid_days),
+    ];
+    public.extend(offer.licensee.map(|buyer| format!("that {buyer} alone may buy it")));
+    public.extend(unusable(&offer.terms));
+    Ok(view::OfferPreview {
+        terms: shown_terms(&offer.terms, network),
+        odrl: serde_json::to_string_pretty(&odrl).map_err(|e| Error::failure(e.to_string()))?,
+        public,
+    })
+}
+
 /// Signs an offer for the dataset `name` and announces it.
 ///
 /// # Errors
@@ -54,25 +125,7 @@ pub async fn create(
     wanted: &Wanted,
     dry_run: bool,
 ) -> Result<view::OfferCreated> {
-    let dataset = dataset::find(home, name)?;
-    let published = dataset.published_on(network)?;
-    let terms = terms(wanted, network)?;
-    terms.check()?;
-    if dataset.count < u64::from(terms.min_records) {
-        return Err(Error::refused(format!(
-            "these terms need {} records and {name:?} has {}",
-            terms.min_records, dataset.count
-        ))
-        .hint("Lower it with --min-records, or offer a larger dataset."));
-    }
-    let offer = Offer {
-        dataset: published.id,
-        terms,
-        licensee: wanted.licensee.as_deref().map(ids::address).transpose()?,
-        max_licenses: wanted.max_licenses,
-        valid_until: network.chain.now().await? + u64::from(wanted.valid_days) * DAY,
-        nonce: U256::from_be_bytes(random::bytes::<32>()?),
-    };
+    let offer = plan(home, network, name, wanted).await?;
     let signed = offer.sign(home.person.signer(), offers_domain(network))?;
     let bytes = signed.to_bytes()?;
     let cid = signed.cid()?;
@@ -84,7 +137,7 @@ pub async fn create(
         ),
         format!(
             "that dataset {} can be licensed until {}",
-            ids::shown(published.id),
+            ids::shown(signed.offer.dataset),
             time::rfc3339(signed.offer.valid_until as i64)
         ),
     ];
@@ -102,6 +155,29 @@ pub async fn create(
     }
     let sent = network.chain.announce(home.person.signer(), cid.digest().into()).await?;
     Ok(view::OfferCreated { offer_cid: cid.to_string(), tx: Some(sent.tx.to_string()), terms: shown, public })
+}
+
+/// The offer as it would be signed.
+async fn plan(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Result<Offer> {
+    let dataset = dataset::find(home, name)?;
+    let published = dataset.published_on(network)?;
+    let terms = terms(wanted, network)?;
+    terms.check()?;
+    if dataset.count < u64::from(terms.min_records) {
+        return Err(Error::refused(format!(
+            "these terms need {} records and {name:?} has {}",
+            terms.min_records, dataset.count
+        ))
+        .hint("Lower it with --min-records, or offer a larger dataset."));
+    }
+    Ok(Offer {
+        dataset: published.id,
+        terms,
+        licensee: wanted.licensee.as_deref().map(ids::address).transpose()?,
+        max_licenses: wanted.max_licenses,
+        valid_until: network.chain.now().await? + u64::from(wanted.valid_days) * DAY,
+        nonce: U256::from_be_bytes(random::bytes::<32>()?),
+    })
 }
 
 fn terms(wanted: &Wanted, network: &Network) -> Result<Terms> {
@@ -280,12 +356,16 @@ fn shown(cid: &Cid, verified: &Verified, network: &Network, (delivered, refunded
 
 /// Terms for a reader.
 pub fn shown_terms(terms: &Terms, network: &Network) -> view::Terms {
+    terms_in(terms, network.symbol())
+}
+
+fn terms_in(terms: &Terms, symbol: &str) -> view::Terms {
     view::Terms {
         actions: terms.actions.names().into_iter().map(str::to_owned).collect(),
         purposes: terms.purposes.names().into_iter().map(str::to_owned).collect(),
         commercial: terms.commercial,
         attribution: terms.attribution,
-        price_per_run: terms.price_per_run.show(network.symbol()),
+        price_per_run: terms.price_per_run.show(symbol),
         max_runs: terms.max_runs,
         duration: terms.duration,
         respond_within: terms.respond_within,
@@ -293,6 +373,6 @@ pub fn shown_terms(terms: &Terms, network: &Network) -> view::Terms {
         min_records: terms.min_records,
         retention_days: terms.retention_days,
         legal_text: terms.legal_cid().to_string(),
-        summary: terms.summary(network.symbol()),
+        summary: terms.summary(symbol),
     }
 }

@@ -6,6 +6,7 @@ use provenance::wallet::Phrase;
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
+use crate::view;
 
 /// Bytes that a passphrase may have.
 const MAX_PASSPHRASE: u64 = 4096;
@@ -87,4 +88,56 @@ pub fn check(secret: &str) -> Result<()> {
     }
     Err(Error::usage(format!("a passphrase needs at least {MIN_NEW} characters"))
         .hint("A few unrelated words make a good one."))
+}
+
+/// Characters of a passphrase that are looked at: an estimate over more takes long and says nothing new.
+const MAX_ESTIMATED: usize = 100;
+
+/// How long a passphrase would hold against somebody who guesses, by the patterns that people use (zxcvbn, Wheeler 2016).
+pub fn strength(secret: &str) -> view::Strength {
+    let looked_at = Zeroizing::new(secret.chars().take(MAX_ESTIMATED).collect::<String>());
+    let found = zxcvbn::zxcvbn(&looked_at, &["usufruct", "vault"]);
+    view::Strength {
+        score: found.score().into(),
+        guesses_log10: found.guesses_log10().max(0.0),
+        long_enough: check(secret).is_ok(),
+        weakness: found.feedback().and_then(|feedback| feedback.warning()).map(|warning| weakness(warning).to_owned()),
+    }
+}
+
+fn weakness(warning: zxcvbn::feedback::Warning) -> &'static str {
+    use zxcvbn::feedback::Warning::*;
+    match warning {
+        StraightRowsOfKeysAreEasyToGuess | ShortKeyboardPatternsAreEasyToGuess => "keyboard",
+        RepeatsLikeAaaAreEasyToGuess | RepeatsLikeAbcAbcAreOnlySlightlyHarderToGuess => "repeat",
+        SequencesLikeAbcAreEasyToGuess => "sequence",
+        RecentYearsAreEasyToGuess | DatesAreOftenEasyToGuess => "date",
+        NamesAndSurnamesByThemselvesAreEasyToGuess | CommonNamesAndSurnamesAreEasyToGuess => "name",
+        ThisIsATop10Password
+        | ThisIsATop100Password
+        | ThisIsACommonPassword
+        | ThisIsSimilarToACommonlyUsedPassword
+        | AWordByItselfIsEasyToGuess => "common",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strength_of_common_words_is_none_and_of_unrelated_words_is_full() {
+        for weak in ["password", "qwertyuiop", "aaaaaaaaaa", "abcdefgh", "usufruct"] {
+            let found = strength(weak);
+            assert!(found.score <= 1 && found.weakness.is_some(), "{weak}: {found:?}");
+        }
+        assert_eq!(strength("seven quiet herons wading").score, 4);
+    }
+
+    #[test]
+    fn strength_of_odd_input_is_an_answer() {
+        assert_eq!(strength("").score, 0);
+        assert!(!strength("").long_enough);
+        assert!(strength(&"\u{1f980}\0é".repeat(100_000)).guesses_log10.is_finite());
+    }
 }

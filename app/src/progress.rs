@@ -1,6 +1,8 @@
 //! Progress of long steps: a bar on a terminal, a plain line now and then elsewhere; and the interrupt from the keyboard.
 
+use std::cell::RefCell;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,12 +23,82 @@ pub fn watch_interrupt() {
     });
 }
 
-/// An error once Ctrl-C was pressed.
+/// An error once Ctrl-C was pressed, or once whoever watches this thread wants it to stop.
 ///
 /// # Errors
 /// `Interrupted` after the first Ctrl-C.
 pub fn check_interrupt() -> Result<()> {
-    if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::interrupted()) } else { Ok(()) }
+    let stopped = watcher().is_some_and(|watch| watch.stopped());
+    if stopped || INTERRUPTED.load(Ordering::SeqCst) { Err(Error::interrupted()) } else { Ok(()) }
+}
+
+/// Whoever follows what one thread does, in the place of a bar on standard error.
+pub trait Watch: Send + Sync {
+    /// A stage of a job begins.
+    fn stage(&self, stage: Stage);
+    /// `done` of `total` is done.
+    fn at(&self, done: u64, total: u64);
+    /// Should it stop?
+    fn stopped(&self) -> bool;
+}
+
+/// The stages of a job at its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Records are read and hashed.
+    Read,
+    /// The model runs.
+    Compute,
+    /// The sealed output is stored and committed to, and the challenge drawn.
+    Commit,
+    /// The proof is made.
+    Prove,
+    /// The proof goes to the chain.
+    Settle,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Stage; 5] = [Stage::Read, Stage::Compute, Stage::Commit, Stage::Prove, Stage::Settle];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Read => "read",
+            Stage::Compute => "compute",
+            Stage::Commit => "commit",
+            Stage::Prove => "prove",
+            Stage::Settle => "settle",
+        }
+    }
+}
+
+thread_local! {
+    static WATCH: RefCell<Option<Arc<dyn Watch>>> = const { RefCell::new(None) };
+}
+
+fn watcher() -> Option<Arc<dyn Watch>> {
+    WATCH.with_borrow(Clone::clone)
+}
+
+/// Does `act` on this thread while `watch` follows it.
+pub fn watched<T>(watch: Arc<dyn Watch>, act: impl FnOnce() -> T) -> T {
+    struct Unwatch;
+    impl Drop for Unwatch {
+        fn drop(&mut self) {
+            WATCH.set(None);
+        }
+    }
+    WATCH.set(Some(watch));
+    let _unwatch = Unwatch;
+    act()
+}
+
+/// Says that a stage of a job begins on this thread.
+pub fn stage(stage: Stage) {
+    if let Some(watch) = watcher() {
+        watch.stage(stage);
+    }
 }
 
 /// One long step that reports how far it is, on standard error.
@@ -58,6 +130,10 @@ impl Progress {
     /// # Errors
     /// `Interrupted` once Ctrl-C was pressed: the step should stop and leave nothing behind.
     pub fn at(&mut self, done: u64, total: u64) -> Result<()> {
+        if let Some(watch) = watcher() {
+            watch.at(done, total);
+            return check_interrupt();
+        }
         if self.terminal && self.bar.is_none() {
             self.bar = Some(self.bar());
         }

@@ -1,6 +1,7 @@
 //! Rewards: what own datasets earned, by which jobs, from whom; and one command to withdraw it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use provenance::chain::U256;
 use provenance::terms::Amount;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::ids;
 use crate::network::Network;
-use crate::view;
+use crate::{time, view};
 
 /// What was earned.
 ///
@@ -54,6 +55,60 @@ pub async fn claim(home: &Home, network: &Network, dry_run: bool) -> Result<view
     view.claimed = money(amount, network)?;
     view.tx = Some(sent.tx.to_string());
     Ok(view)
+}
+
+/// Every payment, the oldest first.
+///
+/// # Errors
+/// `Network`; `Integrity` where the node's events do not match the contract.
+pub async fn history(home: &Home, network: &Network) -> Result<view::Payments> {
+    let mut payments = Vec::new();
+    for job in network.chain.jobs_for(home.person.address()).await? {
+        let Some(settled) = job.settled else { continue };
+        let id = job.details.dataset;
+        let amount = Amount::from_units(settled.amount)?;
+        let shown = amount.show(network.symbol());
+        payments.push((
+            settled.place.time,
+            view::Payment {
+                time: time::rfc3339(settled.place.time as i64),
+                job_id: ids::shown(job.id),
+                dataset: dataset::find_by_id(home, &id.0)?
+                    .map_or_else(|| ids::shown(id), |dataset| dataset.name.clone()),
+                consumer: job.details.licensee.to_string(),
+                value: shown.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default(),
+                amount: shown,
+                tx: settled.place.tx.to_string(),
+            },
+        ));
+    }
+    payments.sort_by_key(|(time, _)| *time);
+    Ok(view::Payments {
+        payments: payments.into_iter().map(|(_, payment)| payment).collect(),
+        symbol: network.symbol().to_owned(),
+    })
+}
+
+/// Writes every payment as a table (RFC 4180) to `out`, which must not exist.
+///
+/// # Errors
+/// Like [`history`]; `Refused` where `out` is there already.
+pub async fn export(home: &Home, network: &Network, out: &Path) -> Result<view::Written> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let failed = |error: csv::Error| Error::failure(error.to_string());
+    table.write_record(["time", "dataset", "consumer", "amount", "job", "transaction"]).map_err(failed)?;
+    for one in history(home, network).await?.payments {
+        // A name that a spreadsheet would take for a formula is shown as text.
+        let name = if one.dataset.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            format!("'{}", one.dataset)
+        } else {
+            one.dataset
+        };
+        table.write_record([one.time, name, one.consumer, one.amount, one.job_id, one.tx]).map_err(failed)?;
+    }
+    let bytes = table.into_inner().map_err(|e| Error::failure(e.to_string()))?;
+    crate::bundle::write_new(out, &bytes)?;
+    Ok(view::Written { file: out.display().to_string(), bytes: bytes.len() as u64 })
 }
 
 #[derive(Default)]

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use provenance::wallet::{Language, Phrase};
-use vault::{CheckDepth, KdfCost, Read, Secret, Unlock, Vault};
+pub use vault::CheckDepth;
+use vault::{KdfCost, Read, Secret, Unlock, Vault};
 
 use crate::error::{Code, Error, Result};
 use crate::home::{self, Home, Kind};
@@ -66,6 +67,26 @@ pub fn check(dir: &Path, secret: &str, read_data: bool) -> Result<view::VaultChe
         Err(_) => Vault::examine(&home::folder(dir), &Unlock::Passphrase(Secret::from(secret)), &home::options(dir))?,
     };
     Ok(checked(report.objects, &report.problems))
+}
+
+/// Looks for damage in an open vault.
+///
+/// # Errors
+/// When it cannot be looked at at all; damage is in the answer.
+pub fn looked_at(home: &Home, depth: CheckDepth) -> Result<view::VaultChecked> {
+    let report = home.vault.check(depth)?;
+    Ok(checked(report.objects, &report.problems))
+}
+
+/// Gives an open vault another passphrase; `present` has to open it.
+///
+/// # Errors
+/// `Locked` where `present` is not the passphrase; `Usage` where the new one is too short.
+pub fn replace(home: &mut Home, present: &str, wanted: &str) -> Result<()> {
+    passphrase::check(wanted)?;
+    // The vault is open here: a second opening asks this process, which answers those only who know the key.
+    Home::open(&home.dir, present)?;
+    passwd(home, wanted).map(|_| ())
 }
 
 /// Makes a damaged vault one that opens again: what can be read is kept, what was lost is named. Changes nothing in a sound one.

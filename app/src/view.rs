@@ -7,6 +7,9 @@ mod job;
 mod market;
 mod network;
 mod proof;
+mod select;
+mod settings;
+mod task;
 mod vault;
 
 pub use dataset::*;
@@ -14,6 +17,9 @@ pub use job::*;
 pub use market::*;
 pub use network::*;
 pub use proof::*;
+pub use select::*;
+pub use settings::*;
+pub use task::*;
 pub use vault::*;
 
 use std::fmt::{self, Formatter};
@@ -23,7 +29,7 @@ use serde::Serialize;
 use crate::error::Error;
 
 /// An error, as the window shows it.
-#[derive(Serialize, specta::Type, Debug)]
+#[derive(Serialize, specta::Type, Clone, Debug)]
 pub struct Failure {
     /// The word of its code, such as `locked`.
     pub code: String,

@@ -1,114 +1,111 @@
-//! The commands that a page may call: one line each. Which window may call which is in `capabilities/`.
+//! The commands that a page may call: one line each over `app`. Which window may call which is in `capabilities/`.
 
-use app::view::{Datasets, Failure, Sources, VaultStatus};
-use tauri::{AppHandle, State, WebviewWindow, Wry};
+mod confirm;
+mod data;
+mod dataset;
+mod job;
+mod market;
+mod recovery;
+mod settings;
+mod trail;
+mod vault;
+
+use app::view::{Change, Failure};
+use tauri::Wry;
 use tauri_specta::{Builder, ErrorHandlingMode, collect_commands};
-use zeroize::Zeroizing;
 
-use crate::hold::Hold;
-use crate::recovery;
-
-type Answer<T> = Result<T, Failure>;
+use crate::desk::CHANGED;
 
 /// All of them. `ui/src/bindings.ts` is generated from this.
 pub fn all() -> Builder<Wry> {
     Builder::new()
         .commands(collect_commands![
-            vault_home,
-            vault_exists,
-            vault_status,
-            vault_create,
-            vault_unlock,
-            vault_lock,
-            vault_touch,
-            source_list,
-            dataset_list,
-            recovery_phrase,
-            recovery_done,
+            vault::vault_home,
+            vault::vault_exists,
+            vault::passphrase_strength,
+            vault::vault_status,
+            vault::vault_create,
+            vault::vault_unlock,
+            vault::recover_open,
+            vault::vault_lock,
+            vault::vault_touch,
+            vault::vault_check,
+            vault::vault_check_data,
+            vault::vault_backup,
+            vault::vault_passphrase,
+            data::source_list,
+            data::record_list,
+            data::record_delete,
+            data::record_restore,
+            data::import_files,
+            data::import_folder,
+            data::import_sample,
+            data::import_preview,
+            data::import_start,
+            data::import_forget,
+            dataset::dataset_list,
+            dataset::dataset_preview,
+            dataset::dataset_create,
+            dataset::dataset_public,
+            dataset::dataset_publish,
+            market::preset_list,
+            market::offer_preview,
+            market::offer_create,
+            market::offer_list,
+            market::license_list,
+            market::license_revoke,
+            job::job_inbox,
+            job::job_show,
+            job::job_approve,
+            job::job_decline,
+            job::job_run,
+            job::job_settle,
+            job::deadline_list,
+            job::task_list,
+            job::task_stop,
+            job::task_forget,
+            trail::trail_show,
+            trail::receipt_show,
+            trail::bundle_export,
+            trail::reward_list,
+            trail::reward_history,
+            trail::reward_claim,
+            trail::reward_export,
+            settings::network_list,
+            settings::network_chosen,
+            settings::network_use,
+            settings::network_status,
+            settings::wallet_show,
+            settings::wallet_faucet,
+            settings::device_list,
+            settings::model_list,
+            settings::model_add,
+            settings::settings_show,
+            settings::settings_change,
+            settings::about_show,
+            settings::app_quit,
+            recovery::recovery_phrase,
+            recovery::recovery_places,
+            recovery::recovery_check,
+            recovery::recovery_print,
+            recovery::recovery_done,
+            recovery::recover_strength,
+            recovery::recover_folder,
+            recovery::recover_vault,
+            recovery::recover_close,
+            confirm::confirm_show,
+            confirm::confirm_yes,
+            confirm::confirm_no,
         ])
         // A refused call rejects its promise with a `Failure`.
         .error_handling(ErrorHandlingMode::Throw)
         .typ::<Failure>()
+        // The payload of the event `CHANGED`.
+        .typ::<Change>()
+        .constant("CHANGED", CHANGED)
         .disable_serde_phases()
         // Counts and sizes: far below 2^53, where a JavaScript number stops being exact.
         .dangerously_cast_bigints_to_number()
-}
-
-/// The folder of this window's vault.
-#[tauri::command]
-#[specta::specta]
-fn vault_home(hold: State<'_, Hold>) -> String {
-    hold.dir().display().to_string()
-}
-
-/// Whether there is a vault in that folder.
-#[tauri::command]
-#[specta::specta]
-fn vault_exists(hold: State<'_, Hold>) -> bool {
-    app::home::exists(hold.dir())
-}
-
-/// What the vault holds; nothing while it is locked.
-#[tauri::command(async)]
-#[specta::specta]
-fn vault_status(hold: State<'_, Hold>) -> Answer<Option<VaultStatus>> {
-    Ok(hold.if_open(app::status::vault)?)
-}
-
-/// Creates a vault, leaves it open, and shows its recovery phrase in a window of its own.
-#[tauri::command(async)]
-#[specta::specta]
-fn vault_create(window: AppHandle, hold: State<'_, Hold>, passphrase: String) -> Answer<()> {
-    Ok(hold.create(&Zeroizing::new(passphrase), || recovery::open(&window))?)
-}
-
-/// Opens the vault.
-#[tauri::command(async)]
-#[specta::specta]
-fn vault_unlock(hold: State<'_, Hold>, passphrase: String) -> Answer<()> {
-    Ok(hold.unlock(&Zeroizing::new(passphrase))?)
-}
-
-/// Locks the vault: its keys leave memory, its phrase leaves the screen, and other programs can open it.
-#[tauri::command(async)]
-#[specta::specta]
-fn vault_lock(window: AppHandle, hold: State<'_, Hold>) -> Answer<()> {
-    Ok(hold.lock(|| recovery::dismiss(&window))?)
-}
-
-/// Somebody is at the window: the vault stays open for a while longer.
-#[tauri::command]
-#[specta::specta]
-fn vault_touch(hold: State<'_, Hold>) {
-    hold.touch();
-}
-
-/// The sources in the vault.
-#[tauri::command(async)]
-#[specta::specta]
-fn source_list(hold: State<'_, Hold>) -> Answer<Sources> {
-    Ok(hold.open(app::library::sources)?)
-}
-
-/// The datasets in the vault.
-#[tauri::command(async)]
-#[specta::specta]
-fn dataset_list(hold: State<'_, Hold>) -> Answer<Datasets> {
-    Ok(hold.open(app::dataset::list)?)
-}
-
-/// The recovery phrase of a vault that was just created: once, and only to the recovery window.
-#[tauri::command]
-#[specta::specta]
-fn recovery_phrase(hold: State<'_, Hold>) -> Option<String> {
-    hold.take_phrase()
-}
-
-/// Closes the recovery window.
-#[tauri::command]
-#[specta::specta]
-fn recovery_done(window: WebviewWindow) -> Answer<()> {
-    Ok(recovery::close(&window)?)
 }
 
 #[cfg(test)]
@@ -133,7 +130,8 @@ mod tests {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             let capability: serde_json::Value = serde_json::from_str(&text).unwrap();
             for permission in capability["permissions"].as_array().unwrap() {
-                let command = permission.as_str().unwrap().strip_prefix("allow-").unwrap().replace('-', "_");
+                let Some(command) = permission.as_str().unwrap().strip_prefix("allow-") else { continue };
+                let command = command.replace('-', "_");
                 let windows =
                     capability["windows"].as_array().unwrap().iter().map(|window| window.as_str().unwrap().to_owned());
                 allowed.entry(command).or_default().extend(windows);
@@ -168,10 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn recovery_phrase_is_denied_to_the_main_window() {
-        let allowed = allowed();
-        assert_eq!(allowed["recovery_phrase"], [recovery::LABEL]);
-        assert_eq!(allowed["recovery_done"], [recovery::LABEL]);
+    fn secrets_and_confirmations_are_denied_to_the_main_window() {
+        for (command, windows) in allowed() {
+            let window = match command.split('_').next().unwrap() {
+                "recovery" => "recovery",
+                "recover" if command != "recover_open" => "recover",
+                "confirm" => "confirm",
+                _ => "main",
+            };
+            assert_eq!(windows, [window], "{command}");
+        }
     }
 
     #[test]

@@ -1,24 +1,31 @@
 //! What the process holds between two commands: the vault while it is open, and a recovery phrase until it was shown.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use app::error::{Code, Error, Result};
 use app::home::{AutoLock, Home};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
+
+use crate::phrase::Phrase;
+
+/// How long a change waits for another one to end.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The vault's folder, the open vault, the phrase.
 pub struct Hold {
     dir: PathBuf,
     home: AutoLock<Home>,
-    phrase: Mutex<Option<Zeroizing<String>>>,
+    writing: Mutex<()>,
+    /// The recovery phrase of a vault that was just created.
+    pub phrase: Phrase,
 }
 
 impl Hold {
     /// Nothing held yet, for the vault in `dir`. What will be held is dropped after `idle` without use; `told` hears that.
     pub fn new(dir: PathBuf, idle: Duration, told: impl Fn() + Send + 'static) -> Self {
-        Hold { dir, home: AutoLock::new(idle, told), phrase: Mutex::new(None) }
+        Hold { dir, home: AutoLock::new(idle, told), writing: Mutex::default(), phrase: Phrase::default() }
     }
 
     /// The vault's folder.
@@ -32,7 +39,7 @@ impl Hold {
     /// `Refused` when there is one already; `Usage` for a short passphrase; what `show` returns.
     pub fn create(&self, passphrase: &str, show: impl FnOnce() -> Result<()>) -> Result<()> {
         let mut created = app::status::create(&self.dir, passphrase)?;
-        *lock(&self.phrase) = Some(Zeroizing::new(std::mem::take(&mut created.recovery_phrase)));
+        self.phrase.hold(Zeroizing::new(std::mem::take(&mut created.recovery_phrase)));
         self.home.unlock(Home::open(&self.dir, passphrase)?);
         show().map_err(|error| {
             error.hint(format!(
@@ -58,22 +65,57 @@ impl Hold {
         Ok(())
     }
 
-    /// Locks the vault, once what is running with it has ended; `hide` then closes the window that shows the phrase.
+    /// Locks the vault, once its current step has ended; `hide` then closes the windows that show something of it. What
+    /// runs in the background finds the vault closed at its next step.
     ///
     /// # Errors
     /// What `hide` returns. The vault is locked all the same.
     pub fn lock(&self, hide: impl FnOnce() -> Result<()>) -> Result<()> {
         self.home.lock();
-        self.forget_phrase();
+        self.phrase.forget();
         hide()
     }
 
-    /// What `ask` says of the open vault.
+    /// Whether the vault is open.
+    pub fn is_open(&self) -> bool {
+        self.home.is_unlocked()
+    }
+
+    /// What `ask` says of the open vault. Others may ask at the same time.
     ///
     /// # Errors
     /// `Locked` while there is none; what `ask` returns.
-    pub fn open<T>(&self, ask: impl FnOnce(&Home) -> Result<T>) -> Result<T> {
-        self.if_open(ask)?.ok_or_else(|| Error::new(Code::Locked, "the vault is locked").hint("Unlock it first."))
+    pub fn open<T>(&self, ask: impl FnOnce(&mut Home) -> Result<T>) -> Result<T> {
+        let home = self.home.with(|home| home.another());
+        let mut home = home.ok_or_else(locked)??;
+        // Locked meanwhile: whatever went wrong because of it, that is what to say.
+        ask(&mut home).map_err(|error| if self.is_open() { error } else { locked() })
+    }
+
+    /// Lets `act` change the open vault, or act in its name: one at a time.
+    ///
+    /// # Errors
+    /// Like [`Hold::open`]; `Busy` while something else changes it for long.
+    pub fn change<T>(&self, act: impl FnOnce(&mut Home) -> Result<T>) -> Result<T> {
+        let _alone = self.alone()?;
+        self.open(act)
+    }
+
+    fn alone(&self) -> Result<MutexGuard<'_, ()>> {
+        let started = Instant::now();
+        loop {
+            match self.writing.try_lock() {
+                Ok(guard) => return Ok(guard),
+                // Who panicked left a vault that is still sound: what was not committed does not count.
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if !self.is_open() => return Err(locked()),
+                Err(TryLockError::WouldBlock) if started.elapsed() > PATIENCE => {
+                    return Err(Error::new(Code::Busy, "something else is being done with this vault")
+                        .hint("Wait until it has ended, or stop it."));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 
     /// What `ask` says of the open vault; nothing while it is locked.
@@ -81,30 +123,25 @@ impl Hold {
     /// # Errors
     /// What `ask` returns.
     pub fn if_open<T>(&self, ask: impl FnOnce(&Home) -> Result<T>) -> Result<Option<T>> {
-        self.home.with(|home| ask(home)).transpose()
+        match self.open(|home| ask(home)) {
+            Err(error) if error.code == Code::Locked && !self.is_open() => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
-    /// Somebody is at the window: counts as use.
+    /// Somebody is at the window, or something that was started there still runs: counts as use.
     pub fn touch(&self) {
         self.home.touch();
     }
 
-    /// The recovery phrase: the first time, and never again.
-    pub fn take_phrase(&self) -> Option<String> {
-        lock(&self.phrase).take().map(|mut phrase| std::mem::take(&mut *phrase))
-    }
-
-    /// Forgets a phrase that nobody took.
-    pub fn forget_phrase(&self) {
-        if let Some(mut phrase) = lock(&self.phrase).take() {
-            phrase.zeroize();
-        }
+    /// Changes how long the vault stays open without use.
+    pub fn set_idle(&self, idle: Duration) {
+        self.home.set_idle(idle);
     }
 }
 
-/// A command that panicked leaves a vault that is still sound: what it did not commit does not count.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked() -> Error {
+    Error::new(Code::Locked, "the vault is locked").hint("Unlock it first.")
 }
 
 #[cfg(test)]
@@ -127,21 +164,21 @@ mod tests {
     fn phrase_is_given_once() {
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
-        let phrase = hold.take_phrase().unwrap();
+        let phrase = hold.phrase.take().unwrap().unwrap();
         assert_eq!(phrase.split(' ').count(), 24);
-        assert!(hold.take_phrase().is_none());
+        assert!(hold.phrase.take().unwrap().is_none());
     }
 
     #[test]
     fn phrase_is_forgotten_with_its_window_and_with_the_lock() {
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
-        hold.forget_phrase();
-        assert!(hold.take_phrase().is_none());
+        hold.phrase.forget();
+        assert!(hold.phrase.take().unwrap().is_none());
         let (_dir, hold) = fresh();
         hold.create(PASSPHRASE, || Ok(())).unwrap();
         hold.lock(|| Ok(())).unwrap();
-        assert!(hold.take_phrase().is_none());
+        assert!(hold.phrase.take().unwrap().is_none());
     }
 
     #[test]
@@ -151,8 +188,8 @@ mod tests {
         assert!(hold.if_open(app::status::vault).unwrap().is_some());
         hold.lock(|| Ok(())).unwrap();
         assert!(hold.if_open(app::status::vault).unwrap().is_none());
-        assert_eq!(hold.open(app::library::sources).err().unwrap().code, Code::Locked);
-        assert_eq!(hold.open(app::dataset::list).err().unwrap().code, Code::Locked);
+        assert_eq!(hold.open(|home| app::library::sources(home)).err().unwrap().code, Code::Locked);
+        assert_eq!(hold.open(|home| app::dataset::list(home)).err().unwrap().code, Code::Locked);
     }
 
     #[test]
@@ -161,7 +198,7 @@ mod tests {
         hold.create(PASSPHRASE, || Ok(())).unwrap();
         assert!(hold.lock(|| Err(Error::failure("no window"))).is_err());
         assert!(hold.if_open(app::status::vault).unwrap().is_none());
-        assert!(hold.take_phrase().is_none());
+        assert!(hold.phrase.take().unwrap().is_none());
     }
 
     #[test]

@@ -1,16 +1,25 @@
 //! The window of Usufruct: it opens the page and answers its commands. What the commands do is in `app`.
 
 mod command;
+mod confirm;
+mod desk;
+mod dialog;
 mod hold;
-mod recovery;
+mod notice;
+mod phrase;
+mod sleep;
+mod task;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tauri::{AppHandle, Manager};
+use app::view::Change;
+use tauri::{DragDropEvent, Manager, Window, WindowEvent};
 
-use crate::hold::Hold;
+use crate::desk::{Desk, MAIN};
+use crate::windows::Beside;
 
 fn main() -> ExitCode {
     match run() {
@@ -32,39 +41,47 @@ fn run() -> Result<(), String> {
     let dir = home_dir().map_err(|error| error.to_string())?;
     let idle = idle()?;
     let commands = command::all();
+    // Files that this program is opened with are offered like files that are dropped on it.
+    let named: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     tauri::Builder::default()
         .setup(move |app| {
-            let window = app.handle().clone();
-            app.manage(Hold::new(dir, idle, move || locked(&window)));
+            let desk = Desk::new(app.handle(), dir, idle);
+            desk.apply(&desk.settings());
+            desk.offer(named);
+            app.manage(desk);
+            sleep::watch(app.handle());
             Ok(())
         })
         .invoke_handler(commands.invoke_handler())
-        .on_window_event(|window, event| {
-            if window.label() == recovery::LABEL && matches!(event, tauri::WindowEvent::Destroyed) {
-                window.state::<Hold>().forget_phrase();
-            }
-        })
+        .on_window_event(happened)
         .run(tauri::generate_context!())
         .map_err(|error| format!("the window did not open: {error}"))
 }
 
-/// How long the vault stays open without use: ten minutes, or the seconds in `USUFRUCT_AUTO_LOCK`.
-fn idle() -> Result<Duration, String> {
-    match std::env::var("USUFRUCT_AUTO_LOCK") {
-        Ok(seconds) => match seconds.parse() {
-            Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
-            _ => Err(format!("USUFRUCT_AUTO_LOCK is {seconds:?}; it is a number of seconds from 1 to 86400")),
+/// What happened to a window: files over it, or its end.
+fn happened(window: &Window, event: &WindowEvent) {
+    let desk = window.state::<Desk>();
+    match (event, Beside::with_label(window.label())) {
+        (WindowEvent::DragDrop(dropped), None) if window.label() == MAIN => match dropped {
+            DragDropEvent::Enter { .. } => desk.tell(Change::Hovering),
+            DragDropEvent::Leave => desk.tell(Change::Left),
+            DragDropEvent::Drop { paths, .. } => desk.offer(paths.clone()),
+            _ => {}
         },
-        Err(_) => Ok(Duration::from_secs(600)),
+        (WindowEvent::Destroyed, Some(Beside::Recovery)) => desk.hold.phrase.forget(),
+        (WindowEvent::Destroyed, Some(Beside::Confirm)) => desk.confirm.withdraw(),
+        _ => {}
     }
 }
 
-/// The vault locked by itself: the phrase leaves the screen, and the page begins again, so that nothing it showed stays.
-fn locked(app: &AppHandle) {
-    app.state::<Hold>().forget_phrase();
-    let _ = recovery::dismiss(app);
-    if let Some(window) = app.get_webview_window("main") {
-        let _ = window.reload();
+/// How long the vault stays open without use, where `USUFRUCT_AUTO_LOCK` says so in seconds; else the settings do.
+fn idle() -> Result<Option<Duration>, String> {
+    match std::env::var("USUFRUCT_AUTO_LOCK") {
+        Ok(seconds) => match seconds.parse() {
+            Ok(seconds @ 1..=86_400) => Ok(Some(Duration::from_secs(seconds))),
+            _ => Err(format!("USUFRUCT_AUTO_LOCK is {seconds:?}; it is a number of seconds from 1 to 86400")),
+        },
+        Err(_) => Ok(None),
     }
 }
 

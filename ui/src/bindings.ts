@@ -8,27 +8,262 @@ export const commands = {
 	vaultHome: () => __TAURI_INVOKE<string>("vault_home"),
 	/**  Whether there is a vault in that folder. */
 	vaultExists: () => __TAURI_INVOKE<boolean>("vault_exists"),
+	/**  How long a passphrase would hold. It is not kept. */
+	passphraseStrength: (passphrase: string) => __TAURI_INVOKE<Strength>("passphrase_strength", { passphrase }),
 	/**  What the vault holds; nothing while it is locked. */
 	vaultStatus: () => __TAURI_INVOKE<VaultStatus | null>("vault_status"),
-	/**  Creates a vault, leaves it open, and shows its recovery phrase in a window of its own. */
+	/**  Creates a vault, leaves it open, and shows its recovery phrase in the window `recovery` (page recovery.html). */
 	vaultCreate: (passphrase: string) => __TAURI_INVOKE<null>("vault_create", { passphrase }),
 	/**  Opens the vault. */
 	vaultUnlock: (passphrase: string) => __TAURI_INVOKE<null>("vault_unlock", { passphrase }),
-	/**  Locks the vault: its keys leave memory, its phrase leaves the screen, and other programs can open it. */
+	/**  Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. */
+	recoverOpen: () => __TAURI_INVOKE<null>("recover_open"),
+	/**  Locks the vault: its keys leave memory, its phrase leaves the screen, tasks stop, and other programs can open it. */
 	vaultLock: () => __TAURI_INVOKE<null>("vault_lock"),
 	/**  Somebody is at the window: the vault stays open for a while longer. */
 	vaultTouch: () => __TAURI_INVOKE<void>("vault_touch"),
+	/**  Looks for damage: what the vault knows of its objects. */
+	vaultCheck: () => __TAURI_INVOKE<VaultChecked>("vault_check"),
+	/**  Looks for damage: every byte is read and verified. Takes a while for a large vault. */
+	vaultCheckData: () => __TAURI_INVOKE<VaultChecked>("vault_check_data"),
+	/**  Asks for a folder and brings the encrypted backup in it up to date, as a task; nothing where the dialog is closed. */
+	vaultBackup: () => __TAURI_INVOKE<Task | null>("vault_backup"),
+	/**  Gives the vault another passphrase; the present one is asked for again. */
+	vaultPassphrase: (present: string, wanted: string) => __TAURI_INVOKE<null>("vault_passphrase", { present, wanted }),
 	/**  The sources in the vault. */
 	sourceList: () => __TAURI_INVOKE<Sources>("source_list"),
+	/**  Records that contain every word of `query` (all for an empty one), newest first; of one source where it is named. */
+	recordList: (source: string | null, query: string, limit: number) => __TAURI_INVOKE<Records>("record_list", { source, query, limit }),
+	/**  Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay in the packs, encrypted. */
+	recordDelete: (record: string) => __TAURI_INVOKE<Deleted>("record_delete", { record }),
+	/**  Takes a deletion back. */
+	recordRestore: (record: string) => __TAURI_INVOKE<null>("record_restore", { record }),
+	/**  Asks for files in the system's dialog and offers them, as if they had been dropped. Whether any were chosen. */
+	importFiles: () => __TAURI_INVOKE<boolean>("import_files"),
+	/**  Asks for a folder in the system's dialog and offers it, as if it had been dropped. Whether one was chosen. */
+	importFolder: () => __TAURI_INVOKE<boolean>("import_folder"),
+	/**  Offers the bundled sample. */
+	importSample: () => __TAURI_INVOKE<null>("import_sample"),
+	/**  What the files that were dropped or chosen would give; nothing while there are none. */
+	importPreview: () => __TAURI_INVOKE<ImportPreview | null>("import_preview"),
+	/**  Imports the files that were dropped or chosen, into one source each or all into `source`, as a task. */
+	importStart: (source: string | null) => __TAURI_INVOKE<Task>("import_start", { source }),
+	/**  Forgets the files that were dropped or chosen. */
+	importForget: () => __TAURI_INVOKE<null>("import_forget"),
 	/**  The datasets in the vault. */
 	datasetList: () => __TAURI_INVOKE<Datasets>("dataset_list"),
-	/**  The recovery phrase of a vault that was just created: once, and only to the recovery window. */
+	/**  What a selection comes to: counts and a sample. Keeps nothing. */
+	datasetPreview: (selection: SelectionWanted) => __TAURI_INVOKE<SelectionFound>("dataset_preview", { selection }),
+	/**  Makes a dataset of a selection, in this vault only. */
+	datasetCreate: (name: string, description: string, selection: SelectionWanted) => __TAURI_INVOKE<Dataset>("dataset_create", { name, description, selection }),
+	/**  What publishing a dataset would make public, forever. Publishes nothing. */
+	datasetPublic: (name: string) => __TAURI_INVOKE<Published>("dataset_public", { name }),
+	/**  Publishes a dataset, once the person confirmed it in the window `confirm`. */
+	datasetPublish: (name: string) => __TAURI_INVOKE<Published>("dataset_publish", { name }),
+	/**  Terms that can be offered with one click. */
+	presetList: () => __TAURI_INVOKE<Presets>("preset_list"),
+	/**  What an offer of a published dataset would say, in words and as ODRL. Signs nothing. */
+	offerPreview: (dataset: string, wanted: OfferWanted) => __TAURI_INVOKE<OfferPreview>("offer_preview", { dataset, wanted }),
+	/**  Signs and announces an offer, once the person confirmed it in the window `confirm`. */
+	offerCreate: (dataset: string, wanted: OfferWanted) => __TAURI_INVOKE<OfferCreated>("offer_create", { dataset, wanted }),
+	/**  The offers that this person announced. */
+	offerList: () => __TAURI_INVOKE<Offers>("offer_list"),
+	/**  Licenses given on own datasets, and licenses held. */
+	licenseList: () => __TAURI_INVOKE<Licenses>("license_list"),
+	/**  Ends a license on an own dataset, once the person confirmed it in the window `confirm`; its unused runs are paid back. */
+	licenseRevoke: (license: string) => __TAURI_INVOKE<License>("license_revoke", { license }),
+	/**  Jobs on own datasets and jobs that this person asked for, newest first; each with what would leave, where it waits. */
+	jobInbox: () => __TAURI_INVOKE<Jobs>("job_inbox"),
+	/**  One job. */
+	jobShow: (job: string) => __TAURI_INVOKE<Job>("job_show", { job }),
+	/**  Allows a job to run, its output to leave and it to be settled, once the person confirmed it in the window `confirm`. */
+	jobApprove: (job: string) => __TAURI_INVOKE<Job>("job_approve", { job }),
+	/**  Refuses a job; the buyer is refunded. */
+	jobDecline: (job: string) => __TAURI_INVOKE<Job>("job_decline", { job }),
+	/**
+	 *  Runs an approved job to its proof, as a task with the stages read, compute, commit and prove. Goes on where an earlier
+	 *  run stopped.
+	 */
+	jobRun: (job: string) => __TAURI_INVOKE<Task>("job_run", { job }),
+	/**  Settles a job that was accepted, as a task: its proof goes to the chain and its price is credited. */
+	jobSettle: (job: string) => __TAURI_INVOKE<Task>("job_settle", { job }),
+	/**  What this person has to do by when. */
+	deadlineList: () => __TAURI_INVOKE<Deadlines>("deadline_list"),
+	/**  What runs and what ended since the program started, newest first. Asked again at each `changed` event with `tasks`. */
+	taskList: () => __TAURI_INVOKE<Tasks>("task_list"),
+	/**  Asks a task to stop; it does at its next step. */
+	taskStop: (task: number) => __TAURI_INVOKE<null>("task_stop", { task }),
+	/**  Forgets a task that has ended. */
+	taskForget: (task: number) => __TAURI_INVOKE<null>("task_forget", { task }),
+	/**  What happened to own and licensed datasets, from records to payments; or the part that the filter asks for. */
+	trailShow: (filter: TrailFilter) => __TAURI_INVOKE<Trail>("trail_show", { filter }),
+	/**  The receipt of a settled job, verified now. */
+	receiptShow: (job: string) => __TAURI_INVOKE<ReceiptShown>("receipt_show", { job }),
+	/**  Asks for a file name and writes the bundle of a settled job there; nothing where the dialog is closed. */
+	bundleExport: (job: string) => __TAURI_INVOKE<Bundle | null>("bundle_export", { job }),
+	/**  What was earned, what can be withdrawn. */
+	rewardList: () => __TAURI_INVOKE<Rewards>("reward_list"),
+	/**  Every payment, the oldest first. */
+	rewardHistory: () => __TAURI_INVOKE<Payments>("reward_history"),
+	/**  Withdraws everything, once the person confirmed it in the window `confirm`. */
+	rewardClaim: () => __TAURI_INVOKE<Rewards>("reward_claim"),
+	/**  Asks for a file name and writes every payment there as CSV; nothing where the dialog is closed. */
+	rewardExport: () => __TAURI_INVOKE<Written | null>("reward_export"),
+	/**  The networks known on this machine. Asks none of them anything. */
+	networkList: () => __TAURI_INVOKE<Networks>("network_list"),
+	/**  The network that was chosen, for the badge; none before one is. Asks it nothing. */
+	networkChosen: () => __TAURI_INVOKE<Network | null>("network_chosen"),
+	/**  Chooses a network. Nothing goes to any before this. */
+	networkUse: (name: string) => __TAURI_INVOKE<Network>("network_use", { name }),
+	/**  Whether the chosen network answers, and as what. */
+	networkStatus: () => __TAURI_INVOKE<Network>("network_status"),
+	/**  The wallet's address and balance. */
+	walletShow: () => __TAURI_INVOKE<Wallet>("wallet_show"),
+	/**  Test money from the faucet of a network for trying things out. */
+	walletFaucet: () => __TAURI_INVOKE<Wallet>("wallet_faucet"),
+	/**  What jobs can run on. */
+	deviceList: () => __TAURI_INVOKE<Devices>("device_list"),
+	/**  The models that jobs may use. */
+	modelList: () => __TAURI_INVOKE<Models>("model_list"),
+	/**  Asks for a model's folder and allows it for jobs; nothing where the dialog is closed. */
+	modelAdd: () => __TAURI_INVOKE<Models | null>("model_add"),
+	/**  The settings. Also while the vault is locked: the unlock page has a language and a theme too. */
+	settingsShow: () => __TAURI_INVOKE<Settings>("settings_show"),
+	/**  Changes the settings. */
+	settingsChange: (settings: Settings) => __TAURI_INVOKE<Settings>("settings_change", { settings }),
+	/**  About this program. */
+	aboutShow: () => __TAURI_INVOKE<About>("about_show"),
+	/**  Locks the vault and ends the program. The page lists `deadline_list` and running tasks first. */
+	appQuit: () => __TAURI_INVOKE<null>("app_quit"),
+	/**  The recovery phrase of a vault that was just created: once, and only to the window `recovery`. */
 	recoveryPhrase: () => __TAURI_INVOKE<string | null>("recovery_phrase"),
-	/**  Closes the recovery window. */
+	/**  The places, from 1, of the two words that the person should repeat. */
+	recoveryPlaces: () => __TAURI_INVOKE<number[]>("recovery_places"),
+	/**  Whether these are the two words. */
+	recoveryCheck: (words: string[]) => __TAURI_INVOKE<boolean>("recovery_check", { words }),
+	/**  Prints what the window `recovery` shows. */
+	recoveryPrint: () => __TAURI_INVOKE<null>("recovery_print"),
+	/**  Closes the window `recovery`. */
 	recoveryDone: () => __TAURI_INVOKE<null>("recovery_done"),
+	/**  How long the new passphrase would hold. */
+	recoverStrength: (passphrase: string) => __TAURI_INVOKE<Strength>("recover_strength", { passphrase }),
+	/**  Asks for the folder of an encrypted backup; nothing where the dialog is closed. */
+	recoverFolder: () => __TAURI_INVOKE<string | null>("recover_folder"),
+	/**
+	 *  Opens the vault of this folder with its recovery phrase (or makes it again from the backup in `from`), gives it a new
+	 *  passphrase and leaves it open. Answers what of a backup was damaged or missing.
+	 */
+	recoverVault: (phrase: string, passphrase: string, from: string | null) => __TAURI_INVOKE<string[]>("recover_vault", { phrase, passphrase, from }),
+	/**  Closes the window `recover`. */
+	recoverClose: () => __TAURI_INVOKE<null>("recover_close"),
+	/**  What is asked; nothing once it was answered. */
+	confirmShow: () => __TAURI_INVOKE<Confirmation | null>("confirm_show"),
+	/**  Yes to the question with this nonce. */
+	confirmYes: (nonce: string) => __TAURI_INVOKE<null>("confirm_yes", { nonce }),
+	/**  No to the question with this nonce. */
+	confirmNo: (nonce: string) => __TAURI_INVOKE<null>("confirm_no", { nonce }),
 };
 
+/* Constants */
+export const CHANGED = "changed" as const;
+
 /* Types */
+/**  About this program. */
+export type About = {
+	/**  Its version. */
+	version: string,
+	/**  Its licenses. */
+	license: string,
+	/**  What its proofs say. */
+	proofs: string,
+	/**  Where the vault is. */
+	home: string,
+};
+
+/**  What needs a person's word in a window of its own. */
+export type Act = 
+/**  A dataset's manifest becomes public. */
+"publish" | 
+/**  Terms and price become public. */
+"offer" | 
+/**  A license ends; its unused runs are paid back. */
+"revoke" | 
+/**  A job may run, and its output leave. */
+"approve" | 
+/**  What was earned is withdrawn. */
+"withdraw";
+
+/**  `bundle export` */
+export type Bundle = {
+	/**  The file. */
+	file: string,
+	/**  Its size. */
+	bytes: number,
+	/**  Whether every check of it holds. */
+	valid: boolean,
+	/**  Every check, as `verify` makes them. */
+	checks: Check[],
+};
+
+/**  What the page should ask for again. */
+export type Change = 
+/**  A task went on or ended: `task_list`. */
+"tasks" | 
+/**  Files were dropped on the window or chosen: `import_preview`. */
+"offered" | 
+/**  Files are held over the window. */
+"hovering" | 
+/**  They no longer are. */
+"left" | 
+/**  Something in the vault changed: the lists. */
+"vault" | 
+/**  The settings changed: `settings_show`. */
+"settings";
+
+/**  One check of a verification. */
+export type Check = {
+	/**  What was checked. */
+	name: string,
+	/**  Whether it holds. */
+	ok: boolean,
+	/**  What it rests on: `verified` here, or `asserted` by the chain facts that the bundle carries. */
+	standing: string,
+	/**  What was found. */
+	detail: string,
+};
+
+/**  What only the confirmation window shows: exactly what will be done. */
+export type Confirmation = {
+	/**  What the answer must name; another one for each question. */
+	nonce: string,
+	/**  What is to be allowed. */
+	act: Act,
+	/**  What it is about: a name, an amount, an id. */
+	subject: string,
+	/**  On which network; none where nothing leaves the machine. */
+	network: string | null,
+	/**  What becomes public, leaves or is paid, in plain words. */
+	facts: string[],
+};
+
+/**  The addresses of a network's contracts. */
+export type Contracts = {
+	/**  The registry of datasets. */
+	datasets: string,
+	/**  The licenses. */
+	licenses: string,
+	/**  The escrow. */
+	escrow: string,
+};
+
+/**  How many there are of something. */
+export type Count = {
+	/**  Its name. */
+	name: string,
+	/**  How many. */
+	count: number,
+};
+
 /**  One dataset. */
 export type Dataset = {
 	/**  Its name in this vault; never published unless given as the public name. */
@@ -51,10 +286,97 @@ export type Dataset = {
 	manifest_cid: string | null,
 };
 
+/**  What one dataset earned. */
+export type DatasetReward = {
+	/**  The dataset's name, where this vault knows it. */
+	name: string,
+	/**  Its id. */
+	dataset_id: string,
+	/**  What it earned in all. */
+	amount: string,
+	/**  By how many settled jobs. */
+	jobs: number,
+	/**  Who paid. */
+	from: string[],
+};
+
 /**  `dataset list` */
 export type Datasets = {
 	/**  All of them, by name. */
 	datasets: Dataset[],
+};
+
+/**  Something with an end, which a person should know of before closing the window. */
+export type Deadline = {
+	/**  The job. */
+	job_id: string,
+	/**  What is to be done. */
+	next: string,
+	/**  Until when, RFC 3339. */
+	until: string,
+};
+
+/**  `deadline_list` */
+export type Deadlines = {
+	/**  The nearest first. */
+	deadlines: Deadline[],
+};
+
+/**  `record delete` */
+export type Deleted = {
+	/**  The one record. */
+	records: Record[],
+	/**  Whether it was deleted; not with `--dry-run`. */
+	deleted: boolean,
+};
+
+/**  Something that jobs can run on. */
+export type DeviceInfo = {
+	/**  Its name. */
+	name: string,
+	/**  `cpu`, `gpu` or `software`. */
+	kind: string,
+	/**  Whether `auto` takes it. */
+	chosen: boolean,
+};
+
+/**  Where jobs run. */
+export type DeviceWish = 
+/**  The GPU where there is one. */
+"auto" | 
+/**  The GPU, or an error. */
+"gpu" | 
+/**  The CPU. */
+"cpu";
+
+/**  `device_list` */
+export type Devices = {
+	/**  All of them. */
+	devices: DeviceInfo[],
+	/**  Why the CPU is taken although there is something else. */
+	fallback: string | null,
+};
+
+/**  `vault export` */
+export type Exported = {
+	/**  Files, or packs of an encrypted backup, that were written this time. */
+	files: number,
+	/**  Their bytes. */
+	bytes: number,
+	/**  Where. */
+	out: string,
+	/**  Whether it is an encrypted backup. */
+	encrypted: boolean,
+	/**  What could not be read whole. */
+	problems: string[],
+};
+
+/**  A name and a value. */
+export type Fact = {
+	/**  What it is. */
+	name: string,
+	/**  Its value. */
+	value: string,
 };
 
 /**  An error, as the window shows it. */
@@ -65,6 +387,437 @@ export type Failure = {
 	message: string,
 	/**  What to do next, where something can be done. */
 	hint: string | null,
+};
+
+/**  `import` */
+export type Import = {
+	/**  Files that went in or were there already. */
+	objects: number,
+	/**  New records. */
+	records: number,
+	/**  Bytes read. */
+	bytes: number,
+	/**  Bytes among them that the vault did not have yet. */
+	new_bytes: number,
+	/**  Records and files that the vault had already. */
+	duplicates: number,
+	/**  Files kept whole that no connector reads: not licensable yet. */
+	not_licensable: string[],
+	/**  What did not go in. */
+	errors: ImportError[],
+};
+
+/**  A file, or a part of one, that was not imported. */
+export type ImportError = {
+	/**  The file, and the place in it where there is one. */
+	file: string,
+	/**  What is wrong with it. */
+	reason: string,
+};
+
+/**  One file of a preview. */
+export type ImportFile = {
+	/**  Its name below what was dropped or chosen. */
+	file: string,
+	/**  What it is: `mbox`, `csv`, `chatgpt`, …; `other` is kept whole and not licensable. */
+	format: string,
+	/**  How many records it would give. */
+	records: number,
+	/**  Its length. */
+	bytes: number,
+	/**  Whether the vault has this very file already. */
+	known: boolean,
+};
+
+/**  What files would give, before they are imported. */
+export type ImportPreview = {
+	/**  The name that the source would get. */
+	source: string,
+	/**  What was dropped or chosen. */
+	paths: string[],
+	/**  Each file, and what it is. */
+	files: ImportFile[],
+	/**  Files beyond those listed or looked into. */
+	more_files: number,
+	/**  Records of each kind in the files that were looked into. */
+	kinds: Count[],
+	/**  Bytes of all files. */
+	bytes: number,
+	/**  What would not go in. */
+	problems: ImportError[],
+};
+
+/**  One job, from either side. */
+export type Job = {
+	/**  Its id. */
+	job_id: string,
+	/**  `requested`, `approved`, `committed`, `drawn`, `accepted`, `settled` or `refunded`. */
+	state: string,
+	/**  `embed`, … */
+	template: string,
+	/**  The license it uses. */
+	license_id: string,
+	/**  The dataset. */
+	dataset_id: string,
+	/**  How many records it uses: all of the dataset version. */
+	records: number,
+	/**  Bytes of the sealed output, once there is one. */
+	output_bytes: number | null,
+	/**  The positions that the challenge drew, in order; none before it is drawn. The proof opens these. */
+	positions: number[],
+	/**  How long proving took. */
+	proof_ms: number | null,
+	/**  Who asked for it. */
+	licensee: string,
+	/**  What it pays. */
+	price: string,
+	/**  Where it ran. */
+	device: string | null,
+	/**  With which model. */
+	model: string | null,
+	/**  Deadlines, RFC 3339. */
+	run_by: string,
+	/**  Until when the consumer may reject. */
+	accept_by: string | null,
+	/**  Until when it can be settled. */
+	settle_by: string,
+	/**  What to do next, and who. */
+	next: string,
+	/**  The last transaction that this command made. */
+	tx: string | null,
+	/**  Gas of that transaction. */
+	gas: number | null,
+	/**  What leaves the machine, or becomes public, in plain words. */
+	leaves: string[],
+};
+
+/**  `job inbox` */
+export type Jobs = {
+	/**  The jobs, newest first. */
+	jobs: Job[],
+};
+
+/**  A language of the pages. */
+export type Language = 
+/**  The system's, where the pages speak it. */
+"system" | 
+/**  English. */
+"english" | 
+/**  French. */
+"french";
+
+/**  One license. */
+export type License = {
+	/**  Its id. */
+	license_id: string,
+	/**  `active`, `expired`, `used up` or `revoked`. */
+	status: string,
+	/**  Whether this person gave it (an own dataset) or holds it: `given` or `held`. */
+	side: string,
+	/**  Runs that were bought; none for one that is not bought yet. */
+	runs: number,
+	/**  Runs not requested yet. */
+	runs_left: number,
+	/**  When it was bought, RFC 3339; none for one that is not bought yet. */
+	bought_at: string | null,
+	/**  When it ends, RFC 3339. */
+	expires_at: string,
+	/**  What may be done. */
+	actions: string[],
+	/**  The dataset. */
+	dataset_id: string,
+	/**  Who holds it. */
+	licensee: string,
+	/**  The transaction of the last change, where this command made one. */
+	tx: string | null,
+	/**  What this makes public or pays; filled with `--dry-run`. */
+	public: string[],
+};
+
+/**  `license list` */
+export type Licenses = {
+	/**  Licenses held, and licenses given on own datasets. */
+	licenses: License[],
+};
+
+/**  One embedding model. */
+export type Model = {
+	/**  Its name. */
+	name: string,
+	/**  Its digest, hex: what a job names. */
+	digest: string,
+	/**  Length of one vector. */
+	dimension: number,
+	/**  Where it is. */
+	folder: string,
+};
+
+/**  `model list`, `model add` */
+export type Models = {
+	/**  The models that jobs may use. */
+	models: Model[],
+};
+
+/**  `network status`, `network list` */
+export type Network = {
+	/**  Its name. */
+	name: string,
+	/**  The chain's id. */
+	chain_id: number | null,
+	/**  Where the chain answers. */
+	rpc: string | null,
+	/**  Its newest number. */
+	height: number | null,
+	/**  Whether this is the network in use. */
+	in_use: boolean,
+	/**  The contracts' addresses. */
+	contracts: Contracts | null,
+	/**  What a person should know about it. */
+	note: string,
+};
+
+/**  `network list` */
+export type Networks = {
+	/**  All profiles. */
+	networks: Network[],
+};
+
+/**  One offer. */
+export type Offer = {
+	/**  The offer, by content. */
+	offer_cid: string,
+	/**  The dataset it is for. */
+	dataset_id: string,
+	/**  The dataset's public name. */
+	dataset: string,
+	/**  Its description. */
+	description: string,
+	/**  How many records the dataset has. */
+	records: number,
+	/**  The kinds of records. */
+	kinds: string[],
+	/**  The fields. */
+	fields: string[],
+	/**  The fields whose values come with each row of a run. */
+	released: string[],
+	/**  How the records' source is known, such as `self-asserted`. */
+	source_level: string,
+	/**  The owner's address. */
+	owner: string,
+	/**  How many jobs the owner settled, and how many ended in a refund. */
+	delivered: number,
+	/**  Jobs of this owner that were refunded. */
+	refunded: number,
+	/**  Until when it can be bought, RFC 3339. */
+	valid_until: string,
+	/**  The terms. */
+	terms: Terms,
+};
+
+/**  `offer create` */
+export type OfferCreated = {
+	/**  The offer, by content. */
+	offer_cid: string,
+	/**  The announcing transaction; none with `--dry-run`. */
+	tx: string | null,
+	/**  Its terms. */
+	terms: Terms,
+	/**  What this makes public. */
+	public: string[],
+};
+
+/**  An offer before it is made. */
+export type OfferPreview = {
+	/**  Its terms, in words. */
+	terms: Terms,
+	/**  The same as ODRL 2.2 in JSON-LD. */
+	odrl: string,
+	/**  What making it would make public. */
+	public: string[],
+};
+
+/**  What an offer should say. */
+export type OfferWanted = {
+	/**  The preset's name. */
+	preset: string,
+	/**  Price of one run, such as `2.5`. */
+	price: string,
+	/**  Runs that a license has; the preset's for none. */
+	max_runs: number | null,
+	/**  Days that a license lasts; the preset's for none. */
+	duration_days: number | null,
+	/**  Hours that the owner has to run; the preset's for none. */
+	respond_hours: number | null,
+	/**  Hours that the consumer has to look; the preset's for none. */
+	accept_hours: number | null,
+	/**  Smallest number of records; the preset's for none. */
+	min_records: number | null,
+	/**  Licenses that may be sold. */
+	max_licenses: number,
+	/**  The only buyer's address; anybody for none. */
+	licensee: string | null,
+	/**  Days that it can be bought. */
+	valid_days: number,
+};
+
+/**  `offer list`, `offer find` */
+export type Offers = {
+	/**  The offers that were found and verified. */
+	offers: Offer[],
+	/**  Announced offers that were left out, and why. */
+	left_out: string[],
+};
+
+/**  One settled job's payment. */
+export type Payment = {
+	/**  When, RFC 3339. */
+	time: string,
+	/**  The job. */
+	job_id: string,
+	/**  The dataset's name, where this vault knows it. */
+	dataset: string,
+	/**  Who paid. */
+	consumer: string,
+	/**  How much, such as `2.5 USU`. */
+	amount: string,
+	/**  The same as a number, for a chart. */
+	value: number | null,
+	/**  The transaction. */
+	tx: string,
+};
+
+/**  `reward_history` */
+export type Payments = {
+	/**  The oldest first. */
+	payments: Payment[],
+	/**  The currency's symbol. */
+	symbol: string,
+};
+
+/**  Terms that can be offered with one click. */
+export type Preset = {
+	/**  Its name, for [`OfferWanted`]. */
+	name: string,
+	/**  Its title. */
+	title: string,
+	/**  The text of the license. */
+	legal_text: string,
+	/**  Its terms at a price of one. */
+	terms: Terms,
+	/**  Why nobody could use a license under it yet, where that is so. */
+	unusable: string | null,
+};
+
+/**  `preset_list` */
+export type Presets = {
+	/**  The most careful first. */
+	presets: Preset[],
+};
+
+/**  `dataset publish` */
+export type Published = {
+	/**  The dataset's id on-chain. */
+	dataset_id: string,
+	/**  Where its manifest is. */
+	manifest_cid: string,
+	/**  The transaction; none with `--dry-run`. */
+	tx: string | null,
+	/**  What this makes public, forever, in plain words. */
+	public: string[],
+};
+
+/**  The receipt of a job, and what was checked of it. */
+export type ReceiptShown = {
+	/**  The job. */
+	job_id: string,
+	/**  What it says. */
+	facts: Fact[],
+	/**  Whether every check holds. */
+	valid: boolean,
+	/**  What that shows. */
+	says: string,
+	/**  Every check. */
+	checks: Check[],
+};
+
+/**  One record, shortened. */
+export type Record = {
+	/**  Its id, hex. */
+	id: string,
+	/**  Its kind. */
+	kind: string,
+	/**  Its source. */
+	source: string,
+	/**  Its own time, RFC 3339, where it has one. */
+	time: string | null,
+	/**  The beginning of its text. */
+	preview: string,
+};
+
+/**  `record list`, `record search` */
+export type Records = {
+	/**  How many there are in all. */
+	total: number,
+	/**  The first of them. */
+	records: Record[],
+};
+
+/**  `reward list`, `reward claim` */
+export type Rewards = {
+	/**  What can be withdrawn now. */
+	claimable: string,
+	/**  What was withdrawn: by this command for `claim`, in all for `list`. */
+	claimed: string,
+	/**  By dataset. */
+	by_dataset: DatasetReward[],
+	/**  The withdrawal, where this command made one. */
+	tx: string | null,
+};
+
+/**  What a selection comes to. */
+export type SelectionFound = {
+	/**  How many records fit. */
+	records: number,
+	/**  The tree's tier, where they fit one: small, medium or large. */
+	tier: string | null,
+	/**  How many records of each kind. */
+	kinds: Count[],
+	/**  How many records have each field; `text` is one. */
+	fields: Count[],
+	/**  The earliest and the latest day, where records have a time. */
+	days: [string, string] | null,
+	/**  Some of them. */
+	sample: Record[],
+};
+
+/**  Which records go into a dataset, and which of their fields. */
+export type SelectionWanted = {
+	/**  Of these sources; of all for none. */
+	sources: string[],
+	/**  Of these kinds; of any for none. */
+	kinds: string[],
+	/**  From this day on, such as `2024-01-31`. */
+	from: string | null,
+	/**  Before this day. */
+	to: string | null,
+	/**  Only these fields; all for none. */
+	fields: string[],
+	/**  The fields whose values leave with each row of a licensed run. */
+	released: string[],
+};
+
+/**  What the person set. Kept in a file beside the vault: it is read before the vault is open and holds nothing secret. */
+export type Settings = {
+	/**  Minutes without use after which the vault locks: 1 to 1440. */
+	auto_lock_minutes?: number,
+	/**  Of the pages. */
+	language?: Language,
+	/**  Of the pages. */
+	theme?: Theme,
+	/**  For jobs. */
+	device?: DeviceWish,
+	/**  Whether finished jobs, requests and payments are notified, without content. */
+	notifications?: boolean,
 };
 
 /**  One source. */
@@ -85,6 +838,181 @@ export type Source = {
 export type Sources = {
 	/**  All of them, by name. */
 	sources: Source[],
+};
+
+/**  How long a passphrase would hold. */
+export type Strength = {
+	/**  0 (guessed at once) to 4. */
+	score: number,
+	/**  Guesses it would take, as a power of ten. */
+	guesses_log10: number | null,
+	/**  Whether a vault may have it. */
+	long_enough: boolean,
+	/**  What is weak about it, in a word: `common`, `name`, `date`, `keyboard`, `repeat`, `sequence`. */
+	weakness: string | null,
+};
+
+/**  One task, running or ended. Tasks outlive a reload of the page and end with the program. */
+export type Task = {
+	/**  Its number. */
+	id: number,
+	/**  What it does. */
+	kind: TaskKind,
+	/**  What with: a source's name, or a job's id. */
+	subject: string,
+	/**  How it stands. */
+	state: TaskState,
+	/**  The stages it goes through, in order; none for most tasks. */
+	stages: string[],
+	/**  The stage it is in. */
+	stage: string | null,
+	/**  Of this stage, so much is done. */
+	done: number,
+	/**  Of so much; zero while nobody knows. */
+	total: number,
+	/**  Since when, RFC 3339. */
+	started_at: string,
+	/**  How long it took or takes, milliseconds. */
+	ms: number,
+	/**  Why it failed or stopped. */
+	failure: Failure | null,
+	/**  What was imported. */
+	imported: Import | null,
+	/**  What was written. */
+	exported: Exported | null,
+	/**  The job afterwards. */
+	job: Job | null,
+};
+
+/**  What a task does. */
+export type TaskKind = 
+/**  Imports files. */
+"import" | 
+/**  Runs an approved job, to its proof. */
+"job" | 
+/**  Settles a job. */
+"settle" | 
+/**  Writes an encrypted backup. */
+"backup";
+
+/**  How a task stands. */
+export type TaskState = 
+/**  Still at it. */
+"running" | 
+/**  Done; the outcome is in the task. */
+"done" | 
+/**  Ended by an error, which is in the task. */
+"failed" | 
+/**  Stopped by the person or by the lock. */
+"stopped";
+
+/**  All tasks, newest first. */
+export type Tasks = {
+	/**  They. */
+	tasks: Task[],
+};
+
+/**  The terms of an offer, in words a person reads. */
+export type Terms = {
+	/**  What may be done. */
+	actions: string[],
+	/**  What for. */
+	purposes: string[],
+	/**  Whether commercial use is allowed. */
+	commercial: boolean,
+	/**  Whether the source must be named. */
+	attribution: boolean,
+	/**  Price of one run, such as `2.5 USU`. */
+	price_per_run: string,
+	/**  How many runs a license has. */
+	max_runs: number,
+	/**  How long a license lasts, seconds. */
+	duration: number,
+	/**  How long the owner has to run a job, seconds. */
+	respond_within: number,
+	/**  How long the consumer has to look at an output, seconds. */
+	accept_within: number,
+	/**  The smallest dataset that may be used. */
+	min_records: number,
+	/**  How long the consumer may keep outputs, days. */
+	retention_days: number,
+	/**  The text of the license, by content. */
+	legal_text: string,
+	/**  The same in short sentences. */
+	summary: string[],
+};
+
+/**  Light or dark. */
+export type Theme = 
+/**  As the system has it. */
+"system" | 
+/**  Light. */
+"light" | 
+/**  Dark. */
+"dark";
+
+/**  `trail` */
+export type Trail = {
+	/**  What there is. */
+	nodes: TrailNode[],
+	/**  What happened. */
+	edges: TrailEdge[],
+};
+
+/**  What connects two things, and what backs it. */
+export type TrailEdge = {
+	/**  From this node */
+	from: string,
+	/**  to this one. */
+	to: string,
+	/**  What happened. */
+	kind: string,
+	/**  The transaction or receipt that says so. */
+	backed_by: string,
+	/**  How far it can be relied on: `recorded`, `signed`, or what is wrong. */
+	standing: string,
+	/**  Whether nothing is wrong with it. */
+	verified: boolean,
+	/**  The job whose receipt can be shown for it. */
+	job_id: string | null,
+};
+
+/**  Which part of the trail. */
+export type TrailFilter = {
+	/**  Of this dataset: a name in this vault, or an id. */
+	dataset: string | null,
+	/**  Of this consumer's address. */
+	consumer: string | null,
+	/**  From this day on. */
+	from: string | null,
+	/**  Before this day. */
+	to: string | null,
+};
+
+/**  A thing on the trail. */
+export type TrailNode = {
+	/**  Unique on this trail. */
+	id: string,
+	/**  `dataset`, `offer`, `license`, `job`, `output`, `receipt`, `reward`, … */
+	kind: string,
+	/**  A short text for it. */
+	label: string,
+	/**  The dataset it belongs to. */
+	dataset_id: string | null,
+	/**  When it came to be, RFC 3339. */
+	time: string | null,
+	/**  What is known about it. */
+	facts: Fact[],
+};
+
+/**  `vault check`, `vault repair` */
+export type VaultChecked = {
+	/**  Whether nothing is wrong. */
+	sound: boolean,
+	/**  What was looked at. */
+	objects: number,
+	/**  What is wrong, by object or pack. */
+	problems: string[],
 };
 
 /**  `vault status` */
@@ -109,5 +1037,27 @@ export type VaultStatus = {
 	datasets: number,
 	/**  The wallet's address. */
 	wallet: string,
+};
+
+/**  `wallet show`, `wallet faucet` */
+export type Wallet = {
+	/**  The address. */
+	wallet: string,
+	/**  Reward tokens it holds. */
+	balance: string,
+	/**  What it has for gas. */
+	gas_balance: string,
+	/**  The network. */
+	network: string,
+	/**  The transaction, where this command made one. */
+	tx: string | null,
+};
+
+/**  A file that was written. */
+export type Written = {
+	/**  Where. */
+	file: string,
+	/**  Its size, bytes. */
+	bytes: number,
 };
 

@@ -108,12 +108,21 @@ type Slot = RwLock<Option<Vault>>;
 pub struct Shared {
     vault: Arc<Slot>,
     serving: Mutex<Option<Serving>>,
+    /// Whether dropping this closes the vault.
+    closes: bool,
 }
 
 impl Shared {
     /// Takes a vault over. Nobody else is answered yet.
     pub fn new(vault: Vault) -> Shared {
-        Shared { vault: Arc::new(RwLock::new(Some(vault))), serving: Mutex::new(None) }
+        Shared { vault: Arc::new(RwLock::new(Some(vault))), serving: Mutex::new(None), closes: true }
+    }
+
+    /// Another handle on the same vault, for another thread. Dropping it closes nothing; it answers
+    /// [`Error::NotFound`] once the handle it came from was closed or dropped.
+    #[must_use]
+    pub fn another(&self) -> Shared {
+        Shared { vault: self.vault.clone(), serving: Mutex::new(None), closes: false }
     }
 
     /// Answers other processes of this user from now on, by a thread of its own, over a socket in `folder` (see
@@ -160,7 +169,9 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.close();
+        if self.closes {
+            self.close();
+        }
     }
 }
 

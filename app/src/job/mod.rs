@@ -288,6 +288,29 @@ pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
     Ok(view::Jobs { jobs })
 }
 
+/// What this person has to do by when on own datasets, the nearest first.
+///
+/// # Errors
+/// Like [`inbox`].
+pub async fn deadlines(home: &Home, network: &Network) -> Result<view::Deadlines> {
+    let mut open = Vec::new();
+    for record in network.chain.jobs_for(home.person.address()).await? {
+        let details = &record.details;
+        let until = match record.state {
+            JobState::Requested => details.runBy,
+            JobState::Committed | JobState::Drawn | JobState::Accepted => details.settleBy,
+            _ => continue,
+        };
+        let seen = seen(home, network, record).await?;
+        if seen.now <= until {
+            let job_id = ids::shown(seen.record.id);
+            open.push((until, view::Deadline { job_id, next: next(&seen), until: time::rfc3339(until as i64) }));
+        }
+    }
+    open.sort_by_key(|(until, _)| *until);
+    Ok(view::Deadlines { deadlines: open.into_iter().map(|(_, deadline)| deadline).collect() })
+}
+
 /// One job.
 ///
 /// # Errors

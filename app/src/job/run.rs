@@ -22,6 +22,7 @@ use crate::dataset;
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::{self, Network};
+use crate::progress::{Stage, stage};
 use crate::{ids, view};
 
 /// What a run gave: all that committing, proving and settling need.
@@ -96,6 +97,7 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, device: DeviceCh
     // Computing can take longer than the embedded network waits for somebody to ask something.
     let network = &network::again(network).await?;
     let mut sent = None;
+    stage(Stage::Commit);
     if seen.record.state == JobState::Requested {
         allowed(home, network, &seen).await?;
         upload(home, network, &seen)?;
@@ -107,6 +109,7 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, device: DeviceCh
         seen.record = network.chain.job(seen.record.id).await?;
     }
     if ran(&seen)?.proof.is_none() {
+        stage(Stage::Prove);
         prove(home, network, &mut seen)?;
     }
     see(home, network, job).await?.view(network, sent)
@@ -177,7 +180,9 @@ fn compute_and_seal(
         );
     }
     dataset::check_members(home, &work.dataset)?;
+    stage(Stage::Read);
     let opened = dataset::open(home, &work.dataset)?;
+    stage(Stage::Compute);
     let made = work.template.compute(home, &work, &opened, device)?;
     let key = exchange::package_key()?;
     let output_root = zk::field::to_bytes(&made.output_root);

@@ -7,7 +7,7 @@ use super::{Side, see, template_and_circuit, would};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::network::Network;
-use crate::view;
+use crate::{progress, view};
 
 /// Settles a job that was accepted, or whose buyer stayed silent past the deadline.
 ///
@@ -41,6 +41,7 @@ pub async fn run(home: &Home, network: &Network, job: &str, dry_run: bool) -> Re
             "the proof and the package's key (of use to the buyer alone) would become public",
         );
     }
+    progress::stage(progress::Stage::Settle);
     // The buyer must find the output once the key is public.
     upload(home, network, &seen)?;
     let sent = network.chain.settle(home.person.signer(), seen.record.id, &words, word(&run.key)?).await?;

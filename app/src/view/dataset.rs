@@ -61,7 +61,7 @@ impl Display for Datasets {
 }
 
 /// `dataset publish`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Published {
     /// The dataset's id on-chain.
     pub dataset_id: String,

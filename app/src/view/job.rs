@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Check, bytes, table};
 
 /// One job, from either side.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type, Clone, Debug)]
 pub struct Job {
     /// Its id.
     pub job_id: String,
@@ -78,7 +78,7 @@ impl Display for Job {
 }
 
 /// `job inbox`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Jobs {
     /// The jobs, newest first.
     pub jobs: Vec<Job>,
@@ -94,7 +94,7 @@ impl Display for Jobs {
 }
 
 /// `job fetch`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Fetched {
     /// The job.
     pub job_id: String,
@@ -114,7 +114,7 @@ impl Display for Fetched {
 }
 
 /// What one dataset earned.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct DatasetReward {
     /// The dataset's name, where this vault knows it.
     pub name: String,
@@ -129,7 +129,7 @@ pub struct DatasetReward {
 }
 
 /// `reward list`, `reward claim`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Rewards {
     /// What can be withdrawn now.
     pub claimable: String,
@@ -153,7 +153,7 @@ impl Display for Rewards {
 }
 
 /// A thing on the trail.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type, Clone)]
 pub struct TrailNode {
     /// Unique on this trail.
     pub id: String,
@@ -161,10 +161,40 @@ pub struct TrailNode {
     pub kind: String,
     /// A short text for it.
     pub label: String,
+    /// The dataset it belongs to.
+    pub dataset_id: Option<String>,
+    /// When it came to be, RFC 3339.
+    pub time: Option<String>,
+    /// What is known about it.
+    pub facts: Vec<Fact>,
+}
+
+/// A name and a value.
+#[derive(Serialize, Clone, specta::Type)]
+pub struct Fact {
+    /// What it is.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// The receipt of a job, and what was checked of it.
+#[derive(Serialize, specta::Type)]
+pub struct ReceiptShown {
+    /// The job.
+    pub job_id: String,
+    /// What it says.
+    pub facts: Vec<Fact>,
+    /// Whether every check holds.
+    pub valid: bool,
+    /// What that shows.
+    pub says: String,
+    /// Every check.
+    pub checks: Vec<Check>,
 }
 
 /// What connects two things, and what backs it.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type, Clone)]
 pub struct TrailEdge {
     /// From this node
     pub from: String,
@@ -178,10 +208,12 @@ pub struct TrailEdge {
     pub standing: String,
     /// Whether nothing is wrong with it.
     pub verified: bool,
+    /// The job whose receipt can be shown for it.
+    pub job_id: Option<String>,
 }
 
 /// `trail`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Trail {
     /// What there is.
     pub nodes: Vec<TrailNode>,

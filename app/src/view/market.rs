@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::Serialize;
 
 /// The terms of an offer, in words a person reads.
-#[derive(Serialize, Clone)]
+#[derive(Serialize, Clone, specta::Type)]
 pub struct Terms {
     /// What may be done.
     pub actions: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Terms {
 }
 
 /// One offer.
-#[derive(Serialize, Clone)]
+#[derive(Serialize, Clone, specta::Type)]
 pub struct Offer {
     /// The offer, by content.
     pub offer_cid: String,
@@ -83,7 +83,7 @@ impl Display for Offer {
 }
 
 /// `offer create`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct OfferCreated {
     /// The offer, by content.
     pub offer_cid: String,
@@ -111,7 +111,7 @@ impl Display for OfferCreated {
 }
 
 /// `offer list`, `offer find`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Offers {
     /// The offers that were found and verified.
     pub offers: Vec<Offer>,
@@ -130,14 +130,20 @@ impl Display for Offers {
 }
 
 /// One license.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct License {
     /// Its id.
     pub license_id: String,
     /// `active`, `expired`, `used up` or `revoked`.
     pub status: String,
+    /// Whether this person gave it (an own dataset) or holds it: `given` or `held`.
+    pub side: String,
+    /// Runs that were bought; none for one that is not bought yet.
+    pub runs: u32,
     /// Runs not requested yet.
     pub runs_left: u32,
+    /// When it was bought, RFC 3339; none for one that is not bought yet.
+    pub bought_at: Option<String>,
     /// When it ends, RFC 3339.
     pub expires_at: String,
     /// What may be done.
@@ -168,7 +174,7 @@ impl Display for License {
 }
 
 /// `license list`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Licenses {
     /// Licenses held, and licenses given on own datasets.
     pub licenses: Vec<License>,

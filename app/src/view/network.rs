@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::table;
 
 /// `network status`, `network list`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Network {
     /// Its name.
     pub name: String,
@@ -20,9 +20,20 @@ pub struct Network {
     /// Whether this is the network in use.
     pub in_use: bool,
     /// The contracts' addresses.
-    pub contracts: serde_json::Value,
+    pub contracts: Option<Contracts>,
     /// What a person should know about it.
     pub note: String,
+}
+
+/// The addresses of a network's contracts.
+#[derive(Serialize, specta::Type)]
+pub struct Contracts {
+    /// The registry of datasets.
+    pub datasets: String,
+    /// The licenses.
+    pub licenses: String,
+    /// The escrow.
+    pub escrow: String,
 }
 
 impl Display for Network {
@@ -34,7 +45,7 @@ impl Display for Network {
 }
 
 /// `network list`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Networks {
     /// All profiles.
     pub networks: Vec<Network>,
@@ -47,7 +58,7 @@ impl Display for Networks {
 }
 
 /// `wallet show`, `wallet faucet`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Wallet {
     /// The address.
     pub wallet: String,
@@ -68,7 +79,7 @@ impl Display for Wallet {
 }
 
 /// One embedding model.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Model {
     /// Its name.
     pub name: String,
@@ -81,7 +92,7 @@ pub struct Model {
 }
 
 /// `model list`, `model add`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Models {
     /// The models that jobs may use.
     pub models: Vec<Model>,

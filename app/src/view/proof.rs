@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::bytes;
 
 /// One check of a verification.
-#[derive(Serialize, Clone)]
+#[derive(Serialize, Clone, specta::Type)]
 pub struct Check {
     /// What was checked.
     pub name: String,
@@ -33,7 +33,7 @@ impl Display for Check {
 }
 
 /// `bundle export`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Bundle {
     /// The file.
     pub file: String,
@@ -52,7 +52,7 @@ impl Display for Bundle {
 }
 
 /// `verify`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Verified {
     /// Whether every check holds.
     pub valid: bool,

@@ -31,7 +31,7 @@ impl Display for Init {
 }
 
 /// A file, or a part of one, that was not imported.
-#[derive(Serialize, Clone)]
+#[derive(Serialize, Clone, Debug, specta::Type)]
 pub struct ImportError {
     /// The file, and the place in it where there is one.
     pub file: String,
@@ -40,7 +40,7 @@ pub struct ImportError {
 }
 
 /// `import`
-#[derive(Serialize, Default)]
+#[derive(Serialize, Default, specta::Type, Clone, Debug)]
 pub struct Import {
     /// Files that went in or were there already.
     pub objects: u64,
@@ -104,7 +104,7 @@ impl Display for Sources {
 }
 
 /// One record, shortened.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Record {
     /// Its id, hex.
     pub id: String,
@@ -119,7 +119,7 @@ pub struct Record {
 }
 
 /// `record list`, `record search`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Records {
     /// How many there are in all.
     pub total: u64,
@@ -141,7 +141,7 @@ impl Display for Records {
 }
 
 /// `record delete`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Deleted {
     /// The one record.
     pub records: Vec<Record>,
@@ -197,7 +197,7 @@ impl Display for VaultStatus {
 }
 
 /// `vault check`, `vault repair`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct VaultChecked {
     /// Whether nothing is wrong.
     pub sound: bool,
@@ -215,7 +215,7 @@ impl Display for VaultChecked {
 }
 
 /// `vault export`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type, Clone, Debug)]
 pub struct Exported {
     /// Files, or packs of an encrypted backup, that were written this time.
     pub files: u64,
@@ -238,7 +238,7 @@ impl Display for Exported {
 }
 
 /// `vault recover --from`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Recovered {
     /// The vault now.
     #[serde(flatten)]

@@ -1,0 +1,97 @@
+//! What files would give before they are imported: nothing is kept.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::connector;
+use crate::error::Result;
+use crate::home::{Home, Kind};
+use crate::import;
+use crate::progress::check_interrupt;
+use crate::view;
+
+/// Files that a preview names and looks into; further ones are only counted.
+const MAX_FILES: usize = 500;
+/// Bytes that a preview looks into; files beyond them are only counted.
+const MAX_BYTES: u64 = 256 << 20;
+/// Problems that a preview names.
+const MAX_PROBLEMS: usize = 200;
+
+/// What importing `paths` would give. Large imports are looked into up to a limit, and the rest is counted.
+///
+/// # Errors
+/// `NotFound` where a path is not there; `Interrupted`.
+pub fn of(home: &Home, paths: &[PathBuf]) -> Result<view::ImportPreview> {
+    let mut preview = view::ImportPreview {
+        source: match paths {
+            [one, ..] => import::source_name(one)?,
+            [] => String::new(),
+        },
+        paths: paths.iter().map(|path| path.display().to_string()).collect(),
+        files: Vec::new(),
+        more_files: 0,
+        kinds: Vec::new(),
+        bytes: 0,
+        problems: Vec::new(),
+    };
+    let mut kinds = BTreeMap::new();
+    for path in paths {
+        let (files, problems) = import::files(path);
+        preview.problems.extend(problems);
+        for file in files {
+            check_interrupt()?;
+            let bytes = std::fs::metadata(&file).map_or(0, |found| found.len());
+            if preview.files.len() >= MAX_FILES || preview.bytes + bytes > MAX_BYTES {
+                preview.more_files += 1;
+            } else {
+                one(home, path, &file, &mut preview, &mut kinds)?;
+            }
+            preview.bytes += bytes;
+        }
+    }
+    preview.kinds = kinds.into_iter().map(|(name, count)| view::Count { name, count }).collect();
+    preview.problems.truncate(MAX_PROBLEMS);
+    Ok(preview)
+}
+
+fn one(
+    home: &Home,
+    base: &Path,
+    path: &Path,
+    preview: &mut view::ImportPreview,
+    kinds: &mut BTreeMap<String, u64>,
+) -> Result<()> {
+    let name = import::shown_name(base, path);
+    let failed = |reason: String| view::ImportError { file: name.clone(), reason };
+    let (mut file, digest, bytes) = match File::open(path).and_then(import::digest) {
+        Ok(read) => read,
+        Err(error) => {
+            preview.problems.push(failed(error.to_string()));
+            return Ok(());
+        }
+    };
+    let context = connector::Context::new("preview", &name);
+    let read = connector::read(&mut file, &context, &mut |record| {
+        check_interrupt().map_err(connector::Error::receiver)?;
+        *kinds.entry(record.kind).or_default() += 1;
+        Ok(())
+    });
+    let summary = match read {
+        Ok(summary) => summary,
+        Err(error) => {
+            check_interrupt()?;
+            preview.problems.push(failed(error.to_string()));
+            return Ok(());
+        }
+    };
+    preview.problems.extend(summary.problems.iter().map(import::failed_at));
+    preview.files.push(view::ImportFile {
+        format: format!("{:?}", summary.format).to_lowercase(),
+        records: summary.records,
+        bytes,
+        known: home.has(Kind::Imported, &hex::encode(digest))?,
+        file: name,
+    });
+    Ok(())
+}

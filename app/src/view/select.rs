@@ -1,0 +1,190 @@
+//! What the pages ask for: selections, wishes for an offer, filters; and what they show before something is done.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ImportError, Record, Terms};
+
+/// Which records go into a dataset, and which of their fields.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Debug, Default)]
+pub struct SelectionWanted {
+    /// Of these sources; of all for none.
+    pub sources: Vec<String>,
+    /// Of these kinds; of any for none.
+    pub kinds: Vec<String>,
+    /// From this day on, such as `2024-01-31`.
+    pub from: Option<String>,
+    /// Before this day.
+    pub to: Option<String>,
+    /// Only these fields; all for none.
+    pub fields: Vec<String>,
+    /// The fields whose values leave with each row of a licensed run.
+    pub released: Vec<String>,
+}
+
+/// What a selection comes to.
+#[derive(Serialize, specta::Type)]
+pub struct SelectionFound {
+    /// How many records fit.
+    pub records: u64,
+    /// The tree's tier, where they fit one: small, medium or large.
+    pub tier: Option<String>,
+    /// How many records of each kind.
+    pub kinds: Vec<Count>,
+    /// How many records have each field; `text` is one.
+    pub fields: Vec<Count>,
+    /// The earliest and the latest day, where records have a time.
+    pub days: Option<(String, String)>,
+    /// Some of them.
+    pub sample: Vec<Record>,
+}
+
+/// How many there are of something.
+#[derive(Serialize, specta::Type, Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Its name.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What files would give, before they are imported.
+#[derive(Serialize, specta::Type, Clone)]
+pub struct ImportPreview {
+    /// The name that the source would get.
+    pub source: String,
+    /// What was dropped or chosen.
+    pub paths: Vec<String>,
+    /// Each file, and what it is.
+    pub files: Vec<ImportFile>,
+    /// Files beyond those listed or looked into.
+    pub more_files: u64,
+    /// Records of each kind in the files that were looked into.
+    pub kinds: Vec<Count>,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// What would not go in.
+    pub problems: Vec<ImportError>,
+}
+
+/// One file of a preview.
+#[derive(Serialize, specta::Type, Clone)]
+pub struct ImportFile {
+    /// Its name below what was dropped or chosen.
+    pub file: String,
+    /// What it is: `mbox`, `csv`, `chatgpt`, …; `other` is kept whole and not licensable.
+    pub format: String,
+    /// How many records it would give.
+    pub records: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Whether the vault has this very file already.
+    pub known: bool,
+}
+
+/// What an offer should say.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Debug)]
+pub struct OfferWanted {
+    /// The preset's name.
+    pub preset: String,
+    /// Price of one run, such as `2.5`.
+    pub price: String,
+    /// Runs that a license has; the preset's for none.
+    pub max_runs: Option<u32>,
+    /// Days that a license lasts; the preset's for none.
+    pub duration_days: Option<u32>,
+    /// Hours that the owner has to run; the preset's for none.
+    pub respond_hours: Option<u32>,
+    /// Hours that the consumer has to look; the preset's for none.
+    pub accept_hours: Option<u32>,
+    /// Smallest number of records; the preset's for none.
+    pub min_records: Option<u32>,
+    /// Licenses that may be sold.
+    pub max_licenses: u32,
+    /// The only buyer's address; anybody for none.
+    pub licensee: Option<String>,
+    /// Days that it can be bought.
+    pub valid_days: u32,
+}
+
+/// Terms that can be offered with one click.
+#[derive(Serialize, specta::Type)]
+pub struct Preset {
+    /// Its name, for [`OfferWanted`].
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// The text of the license.
+    pub legal_text: String,
+    /// Its terms at a price of one.
+    pub terms: Terms,
+    /// Why nobody could use a license under it yet, where that is so.
+    pub unusable: Option<String>,
+}
+
+/// `preset_list`
+#[derive(Serialize, specta::Type)]
+pub struct Presets {
+    /// The most careful first.
+    pub presets: Vec<Preset>,
+}
+
+/// An offer before it is made.
+#[derive(Serialize, specta::Type, Clone)]
+pub struct OfferPreview {
+    /// Its terms, in words.
+    pub terms: Terms,
+    /// The same as ODRL 2.2 in JSON-LD.
+    pub odrl: String,
+    /// What making it would make public.
+    pub public: Vec<String>,
+}
+
+/// Which part of the trail.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Debug, Default)]
+pub struct TrailFilter {
+    /// Of this dataset: a name in this vault, or an id.
+    pub dataset: Option<String>,
+    /// Of this consumer's address.
+    pub consumer: Option<String>,
+    /// From this day on.
+    pub from: Option<String>,
+    /// Before this day.
+    pub to: Option<String>,
+}
+
+/// One settled job's payment.
+#[derive(Serialize, specta::Type, Clone)]
+pub struct Payment {
+    /// When, RFC 3339.
+    pub time: String,
+    /// The job.
+    pub job_id: String,
+    /// The dataset's name, where this vault knows it.
+    pub dataset: String,
+    /// Who paid.
+    pub consumer: String,
+    /// How much, such as `2.5 USU`.
+    pub amount: String,
+    /// The same as a number, for a chart.
+    pub value: f64,
+    /// The transaction.
+    pub tx: String,
+}
+
+/// `reward_history`
+#[derive(Serialize, specta::Type)]
+pub struct Payments {
+    /// The oldest first.
+    pub payments: Vec<Payment>,
+    /// The currency's symbol.
+    pub symbol: String,
+}
+
+/// A file that was written.
+#[derive(Serialize, specta::Type)]
+pub struct Written {
+    /// Where.
+    pub file: String,
+    /// Its size, bytes.
+    pub bytes: u64,
+}

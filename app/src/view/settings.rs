@@ -1,0 +1,134 @@
+//! The window's settings, and what it says about this program and this machine.
+
+use serde::{Deserialize, Serialize};
+
+/// A language of the pages.
+#[derive(Serialize, Deserialize, specta::Type, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// The system's, where the pages speak it.
+    #[default]
+    System,
+    /// English.
+    English,
+    /// French.
+    French,
+}
+
+/// Light or dark.
+#[derive(Serialize, Deserialize, specta::Type, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// Where jobs run.
+#[derive(Serialize, Deserialize, specta::Type, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceWish {
+    /// The GPU where there is one.
+    #[default]
+    Auto,
+    /// The GPU, or an error.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// What the person set. Kept in a file beside the vault: it is read before the vault is open and holds nothing secret.
+#[derive(Serialize, Deserialize, specta::Type, Clone, Debug, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Minutes without use after which the vault locks: 1 to 1440.
+    pub auto_lock_minutes: u32,
+    /// Of the pages.
+    pub language: Language,
+    /// Of the pages.
+    pub theme: Theme,
+    /// For jobs.
+    pub device: DeviceWish,
+    /// Whether finished jobs, requests and payments are notified, without content.
+    pub notifications: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            auto_lock_minutes: 10,
+            language: Language::System,
+            theme: Theme::System,
+            device: DeviceWish::Auto,
+            notifications: true,
+        }
+    }
+}
+
+/// How long a passphrase would hold.
+#[derive(Serialize, specta::Type, Clone, Debug, PartialEq)]
+pub struct Strength {
+    /// 0 (guessed at once) to 4.
+    pub score: u8,
+    /// Guesses it would take, as a power of ten.
+    pub guesses_log10: f64,
+    /// Whether a vault may have it.
+    pub long_enough: bool,
+    /// What is weak about it, in a word: `common`, `name`, `date`, `keyboard`, `repeat`, `sequence`.
+    pub weakness: Option<String>,
+}
+
+/// Something that jobs can run on.
+#[derive(Serialize, specta::Type, Clone)]
+pub struct DeviceInfo {
+    /// Its name.
+    pub name: String,
+    /// `cpu`, `gpu` or `software`.
+    pub kind: String,
+    /// Whether `auto` takes it.
+    pub chosen: bool,
+}
+
+/// `device_list`
+#[derive(Serialize, specta::Type)]
+pub struct Devices {
+    /// All of them.
+    pub devices: Vec<DeviceInfo>,
+    /// Why the CPU is taken although there is something else.
+    pub fallback: Option<String>,
+}
+
+/// About this program.
+#[derive(Serialize, specta::Type)]
+pub struct About {
+    /// Its version.
+    pub version: String,
+    /// Its licenses.
+    pub license: String,
+    /// What its proofs say.
+    pub proofs: String,
+    /// Where the vault is.
+    pub home: String,
+}
+
+/// Something with an end, which a person should know of before closing the window.
+#[derive(Serialize, specta::Type, Clone)]
+pub struct Deadline {
+    /// The job.
+    pub job_id: String,
+    /// What is to be done.
+    pub next: String,
+    /// Until when, RFC 3339.
+    pub until: String,
+}
+
+/// `deadline_list`
+#[derive(Serialize, specta::Type)]
+pub struct Deadlines {
+    /// The nearest first.
+    pub deadlines: Vec<Deadline>,
+}

@@ -1,0 +1,303 @@
+//! What the commands stand on: the vault, the network, the tasks, the confirmations, the files that were offered.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use app::args::DeviceChoice;
+use app::error::{Error, Result};
+use app::home::Home;
+use app::network::{self, Network};
+use app::view::{Act, Change, DeviceWish, Failure, Settings, Task, TaskKind, TaskState};
+use tauri::{AppHandle, Emitter, Manager, async_runtime};
+
+use crate::confirm::{Confirm, Question};
+use crate::dialog::{self, Choose};
+use crate::hold::Hold;
+use crate::task::{Outcome, Running};
+use crate::windows::{self, Beside};
+
+/// The event that tells the page what to ask for again; its payload is a [`Change`].
+pub const CHANGED: &str = "changed";
+/// The main window's label.
+pub const MAIN: &str = "main";
+
+/// How long the vault stays open without use before the settings are read.
+const USUAL: Duration = Duration::from_secs(600);
+
+/// What a command answers.
+pub type Answer<T> = std::result::Result<T, Failure>;
+
+/// Everything that is there while the program runs. Cloning it names the same.
+#[derive(Clone)]
+pub struct Desk {
+    /// The program.
+    pub app: AppHandle,
+    /// The vault.
+    pub hold: Arc<Hold>,
+    /// What runs.
+    pub tasks: Running,
+    /// What is asked.
+    pub confirm: Arc<Confirm>,
+    /// Files that were dropped or chosen, until they are imported.
+    offered: Arc<Mutex<Vec<PathBuf>>>,
+    /// How long the vault stays open without use, whatever the settings say.
+    idle: Option<Duration>,
+}
+
+impl Desk {
+    /// For the vault in `dir`, which locks after `idle` without use, or as the settings say.
+    pub fn new(app: &AppHandle, dir: PathBuf, idle: Option<Duration>) -> Desk {
+        let (locking, telling) = (app.clone(), app.clone());
+        Desk {
+            app: app.clone(),
+            hold: Arc::new(Hold::new(dir, idle.unwrap_or(USUAL), move || locking.state::<Desk>().locked())),
+            tasks: Running::new(move || tell(&telling, Change::Tasks)),
+            confirm: Arc::default(),
+            offered: Arc::default(),
+            idle,
+        }
+    }
+
+    /// Does `act` away from the threads that answer the page.
+    ///
+    /// # Errors
+    /// What `act` returns.
+    pub async fn off<T: Send + 'static>(&self, act: impl FnOnce(&Desk) -> Result<T> + Send + 'static) -> Answer<T> {
+        let desk = self.clone();
+        match async_runtime::spawn_blocking(move || act(&desk)).await {
+            Ok(done) => done.map_err(Failure::from),
+            Err(_) => Err(Error::failure("this ended by a defect of the program; nothing was left half done").into()),
+        }
+    }
+
+    /// What `ask` says of the open vault.
+    ///
+    /// # Errors
+    /// `Locked`; what `ask` returns.
+    pub async fn open<T, F>(&self, ask: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Home) -> Result<T> + Send + 'static,
+    {
+        self.off(move |desk| desk.hold.open(ask)).await
+    }
+
+    /// Lets `act` change the open vault.
+    ///
+    /// # Errors
+    /// `Locked`, `Busy`; what `act` returns.
+    pub async fn change<T, F>(&self, act: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Home) -> Result<T> + Send + 'static,
+    {
+        self.off(move |desk| {
+            let done = desk.hold.change(act);
+            desk.tell(Change::Vault);
+            done
+        })
+        .await
+    }
+
+    /// What `ask` says of vault and network. Sends nothing to the chain.
+    ///
+    /// # Errors
+    /// `Locked`; `Refused` while no network is chosen; what `ask` returns.
+    pub fn look<T>(&self, ask: impl AsyncFnOnce(&mut Home, &Network) -> Result<T>) -> Result<T> {
+        self.hold.open(|home| {
+            let name = chosen(home)?;
+            async_runtime::block_on(async { ask(home, &network::connect(&name, None).await?).await })
+        })
+    }
+
+    /// Lets `act` change vault and chain in this person's name: one at a time.
+    ///
+    /// # Errors
+    /// Like [`Desk::look`]; `Busy`.
+    pub fn act<T>(&self, act: impl AsyncFnOnce(&mut Home, &Network) -> Result<T>) -> Result<T> {
+        let done = self.hold.change(|home| {
+            let name = chosen(home)?;
+            async_runtime::block_on(async {
+                let network = network::connect(&name, Some(home)).await?;
+                act(home, &network).await
+            })
+        });
+        self.tell(Change::Vault);
+        done
+    }
+
+    /// Asks in the confirmation window, in which only a person can answer. Returns once the answer is yes.
+    ///
+    /// # Errors
+    /// `Refused` for any other outcome.
+    pub fn confirmed(&self, question: &Question) -> Result<()> {
+        let answer = self.confirm.ask(question, || windows::open(&self.app, Beside::Confirm));
+        let _ = windows::close(&self.app, Beside::Confirm);
+        answer
+    }
+
+    /// Asks for a confirmation of what `facts` says, and does `act` if it still says the same afterwards.
+    ///
+    /// # Errors
+    /// `Refused` without a yes, and where the facts changed meanwhile; what `facts` and `act` return.
+    pub fn with_consent<T>(
+        &self,
+        what: Act,
+        facts: impl AsyncFn(&mut Home, &Network) -> Result<(String, Vec<String>)>,
+        act: impl AsyncFnOnce(&mut Home, &Network) -> Result<T>,
+    ) -> Result<T> {
+        let asked = async |home: &mut Home, network: &Network| -> Result<Question> {
+            let (subject, facts) = facts(home, network).await?;
+            Ok(Question { act: what, subject, network: Some(network.profile.name.clone()), facts })
+        };
+        let question = self.look(&asked)?;
+        self.confirmed(&question)?;
+        self.act(async |home, network| {
+            if asked(home, network).await? != question {
+                return Err(
+                    Error::refused("it changed after you confirmed it; nothing was done").hint("Look at it again.")
+                );
+            }
+            act(home, network).await
+        })
+    }
+
+    /// Starts a task. The vault does not lock for want of use while it runs.
+    ///
+    /// # Errors
+    /// `Locked`; `Busy` while the same runs.
+    pub fn start(
+        &self,
+        kind: TaskKind,
+        subject: &str,
+        act: impl FnOnce(&Desk) -> Result<Outcome> + Send + 'static,
+    ) -> Result<Task> {
+        self.hold.open(|_| Ok(()))?;
+        let (desk, after) = (self.clone(), self.clone());
+        let ended = move |task: &Task| {
+            after.tell(Change::Vault);
+            after.notify(task);
+        };
+        self.tasks.start(kind, subject, move || act(&desk), ended)
+    }
+
+    fn notify(&self, task: &Task) {
+        let wanted = self.settings().notifications && task.state != TaskState::Stopped;
+        if wanted && matches!(task.kind, TaskKind::Job | TaskKind::Settle) {
+            crate::notice::send(&self.app, task);
+        }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Settings {
+        app::settings::load(self.hold.dir())
+    }
+
+    /// Tells the page what to ask for again.
+    pub fn tell(&self, change: Change) {
+        tell(&self.app, change);
+    }
+
+    /// Takes files that were dropped, chosen or named at the start: they are shown, and imported when the person says so.
+    pub fn offer(&self, paths: Vec<PathBuf>) {
+        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = paths;
+        self.tell(Change::Offered);
+    }
+
+    /// The files that were offered last.
+    pub fn offered(&self) -> Vec<PathBuf> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for files in the system's dialog and offers them. Whether any were chosen.
+    ///
+    /// # Errors
+    /// `Locked`; `Failure` where the system shows no dialog.
+    pub fn choose(&self, choose: Choose) -> Result<bool> {
+        self.hold.open(|_| Ok(()))?;
+        let chosen = dialog::ask(&self.app, choose, "")?;
+        let any = !chosen.is_empty();
+        if any {
+            self.offer(chosen);
+        }
+        Ok(any)
+    }
+
+    /// Offers the bundled sample, written into a folder of the vault's.
+    ///
+    /// # Errors
+    /// `Locked`; when the folder cannot be written.
+    pub fn offer_sample(&self) -> Result<()> {
+        let folder = self.hold.open(|home| app::sample::write(&home.dir.join("sample")))?;
+        self.offer(vec![folder]);
+        Ok(())
+    }
+
+    /// Imports what was offered, as a task.
+    ///
+    /// # Errors
+    /// `Refused` where nothing was offered; `Locked`; `Busy`.
+    pub fn import(&self, source: Option<String>) -> Result<Task> {
+        self.hold.open(|_| Ok(()))?;
+        let paths = std::mem::take(&mut *self.offered.lock().unwrap_or_else(PoisonError::into_inner));
+        if paths.is_empty() {
+            return Err(Error::refused("nothing was chosen").hint("Drop files on the window, or choose them."));
+        }
+        let first = paths[0].file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let subject = source.clone().unwrap_or(first);
+        let act = move |desk: &Desk| {
+            desk.hold.change(|home| app::import::run(home, &paths, source.as_deref())).map(Outcome::Imported)
+        };
+        self.start(TaskKind::Import, &subject, act)
+    }
+
+    /// What jobs run on, by the settings.
+    pub fn device(&self) -> DeviceChoice {
+        match self.settings().device {
+            DeviceWish::Auto => DeviceChoice::Auto,
+            DeviceWish::Gpu => DeviceChoice::Gpu,
+            DeviceWish::Cpu => DeviceChoice::Cpu,
+        }
+    }
+
+    /// Does what the settings say from now on.
+    pub fn apply(&self, settings: &Settings) {
+        let minutes = Duration::from_secs(u64::from(settings.auto_lock_minutes) * 60);
+        self.hold.set_idle(self.idle.unwrap_or(minutes));
+        self.tell(Change::Settings);
+    }
+
+    /// The page begins again: it asks anew what there is.
+    pub fn begin_again(&self) {
+        if let Some(window) = self.app.get_webview_window(MAIN) {
+            let _ = window.reload();
+        }
+    }
+
+    /// Locks the vault now: tasks stop, questions are answered with no, other windows close.
+    ///
+    /// # Errors
+    /// `Failure` where a window does not close. The vault is locked all the same.
+    pub fn lock(&self) -> Result<()> {
+        self.tasks.stop_all();
+        self.confirm.withdraw();
+        self.hold.lock(|| Beside::ALL.into_iter().try_for_each(|window| windows::close(&self.app, window)))
+    }
+
+    /// The vault locked by itself: the same, and the page begins again, so that nothing it showed stays.
+    pub fn locked(&self) {
+        let _ = self.lock();
+        self.begin_again();
+    }
+}
+
+fn chosen(home: &Home) -> Result<String> {
+    network::chosen(home)?.ok_or_else(|| {
+        Error::refused("no network is chosen, so nothing is sent or asked").hint("Choose one in the settings.")
+    })
+}
+
+fn tell(app: &AppHandle, change: Change) {
+    let _ = app.emit_to(MAIN, CHANGED, change);
+}

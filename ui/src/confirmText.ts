@@ -1,0 +1,46 @@
+// The words of the confirmation window, in English and French. The facts themselves come from Rust.
+import type { Act } from "./bindings";
+
+interface Words {
+  title: string;
+  acts: Record<Act, string>;
+  network: string;
+  facts: string;
+  yes: string;
+  no: string;
+  gone: string;
+}
+
+const en: Words = {
+  title: "Confirm",
+  acts: {
+    publish: "Publish this dataset, forever?",
+    offer: "Announce this offer?",
+    revoke: "End this license?",
+    approve: "Let this job run and its output leave?",
+    withdraw: "Withdraw what was earned?",
+  },
+  network: "On the network",
+  facts: "What happens if you confirm",
+  yes: "Confirm",
+  no: "Do not",
+  gone: "There is nothing to confirm.",
+};
+
+const fr: Words = {
+  title: "Confirmer",
+  acts: {
+    publish: "Publier ce jeu de données, pour toujours ?",
+    offer: "Annoncer cette offre ?",
+    revoke: "Mettre fin à cette licence ?",
+    approve: "Laisser cette tâche s’exécuter et son résultat sortir ?",
+    withdraw: "Retirer ce qui a été gagné ?",
+  },
+  network: "Sur le réseau",
+  facts: "Ce qui se passe si vous confirmez",
+  yes: "Confirmer",
+  no: "Ne pas le faire",
+  gone: "Il n’y a rien à confirmer.",
+};
+
+export const confirmText: Words = navigator.language.startsWith("fr") ? fr : en;
