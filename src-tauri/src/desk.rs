@@ -1,6 +1,7 @@
 //! What the commands stand on: the vault, the network, the tasks, the confirmations, the files that were offered.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub const MAIN: &str = "main";
 /// How long the vault stays open without use before the settings are read.
 const USUAL: Duration = Duration::from_secs(600);
 
+/// How often a running task counts as use of the vault.
+const TOUCH_EVERY: Duration = Duration::from_millis(500);
+
 /// What a command answers.
 pub type Answer<T> = std::result::Result<T, Failure>;
 
@@ -43,6 +47,8 @@ pub struct Desk {
     offered: Arc<Mutex<Vec<PathBuf>>>,
     /// How long the vault stays open without use, whatever the settings say.
     idle: Option<Duration>,
+    /// Whether closing was asked for already.
+    closing: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -56,6 +62,7 @@ impl Desk {
             confirm: Arc::default(),
             offered: Arc::default(),
             idle,
+            closing: Arc::default(),
         }
     }
 
@@ -132,9 +139,17 @@ impl Desk {
     /// # Errors
     /// `Refused` for any other outcome.
     pub fn confirmed(&self, question: &Question) -> Result<()> {
-        let answer = self.confirm.ask(question, || windows::open(&self.app, Beside::Confirm));
+        let answer = self.confirm.ask(question, || self.show(Beside::Confirm));
         let _ = windows::close(&self.app, Beside::Confirm);
         answer
+    }
+
+    /// Opens a window beside the main one.
+    ///
+    /// # Errors
+    /// `Failure` when the system refuses another window.
+    pub fn show(&self, which: Beside) -> Result<()> {
+        windows::open(&self.app, which, &self.settings())
     }
 
     /// Asks for a confirmation of what `facts` says, and does `act` if it still says the same afterwards.
@@ -179,7 +194,25 @@ impl Desk {
             after.tell(Change::Vault);
             after.notify(task);
         };
-        self.tasks.start(kind, subject, move || act(&desk), ended)
+        let running = Arc::new(());
+        let (held, hold) = (Arc::downgrade(&running), self.hold.clone());
+        let started = self.tasks.start(
+            kind,
+            subject,
+            move || {
+                let _running = running;
+                act(&desk)
+            },
+            ended,
+        )?;
+        // What the person started is use of the vault, until it ends.
+        std::thread::spawn(move || {
+            while held.strong_count() > 0 {
+                hold.touch();
+                std::thread::sleep(TOUCH_EVERY);
+            }
+        });
+        Ok(started)
     }
 
     fn notify(&self, task: &Task) {
@@ -266,6 +299,11 @@ impl Desk {
         let minutes = Duration::from_secs(u64::from(settings.auto_lock_minutes) * 60);
         self.hold.set_idle(self.idle.unwrap_or(minutes));
         self.tell(Change::Settings);
+    }
+
+    /// Whether the page should show what is open before the window closes: once, while the vault is open.
+    pub fn should_ask_before_closing(&self) -> bool {
+        self.hold.is_open() && !self.closing.swap(true, Ordering::SeqCst)
     }
 
     /// The page begins again: it asks anew what there is.

@@ -68,6 +68,13 @@ fn happened(window: &Window, event: &WindowEvent) {
             DragDropEvent::Drop { paths, .. } => desk.offer(paths.clone()),
             _ => {}
         },
+        (WindowEvent::CloseRequested { api, .. }, None) if desk.should_ask_before_closing() => {
+            api.prevent_close();
+            desk.tell(Change::Closing);
+        }
+        (WindowEvent::Destroyed, None) => {
+            let _ = desk.lock();
+        }
         (WindowEvent::Destroyed, Some(Beside::Recovery)) => desk.hold.phrase.forget(),
         (WindowEvent::Destroyed, Some(Beside::Confirm)) => desk.confirm.withdraw(),
         _ => {}

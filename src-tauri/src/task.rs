@@ -173,11 +173,6 @@ impl Running {
         list.remove(at);
         Ok(())
     }
-
-    /// Whether any runs.
-    pub fn any(&self) -> bool {
-        locked(&self.shared.list).iter().any(|one| locked(&one.view).state == TaskState::Running)
-    }
 }
 
 impl One {
@@ -304,7 +299,6 @@ mod tests {
                 let again = running.start(TaskKind::Import, "notes", imported, |_| ());
                 assert_eq!(again.unwrap_err().code, Code::Busy);
                 assert_eq!(running.forget(id).unwrap_err().code, Code::Refused);
-                assert!(running.any());
                 running.stop_all();
                 Ok(())
             },

@@ -2,6 +2,7 @@
 //! file of its own, and shows nothing that came from a file.
 
 use app::error::{Error, Result};
+use app::view::{Language, Settings, Theme};
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder};
 
 /// A window beside the main one.
@@ -46,10 +47,10 @@ impl Beside {
 ///
 /// # Errors
 /// `Failure` when the system refuses another window.
-pub fn open(app: &AppHandle, which: Beside) -> Result<()> {
+pub fn open(app: &AppHandle, which: Beside, settings: &Settings) -> Result<()> {
     close(app, which)?;
     let (width, height) = which.size();
-    let page = WebviewUrl::App(format!("{}.html", which.label()).into());
+    let page = WebviewUrl::App(format!("{}.html{}", which.label(), query(settings)).into());
     WebviewWindowBuilder::new(app, which.label(), page)
         .title("Usufruct")
         .on_document_title_changed(|window, title| {
@@ -60,6 +61,21 @@ pub fn open(app: &AppHandle, which: Beside) -> Result<()> {
         .build()
         .map(|_| ())
         .map_err(failure)
+}
+
+/// The language and the theme that its page should have: it cannot ask for the settings.
+fn query(settings: &Settings) -> &'static str {
+    match (settings.language, settings.theme) {
+        (Language::System, Theme::System) => "",
+        (Language::System, Theme::Light) => "?theme=light",
+        (Language::System, Theme::Dark) => "?theme=dark",
+        (Language::English, Theme::System) => "?lang=en",
+        (Language::English, Theme::Light) => "?lang=en&theme=light",
+        (Language::English, Theme::Dark) => "?lang=en&theme=dark",
+        (Language::French, Theme::System) => "?lang=fr",
+        (Language::French, Theme::Light) => "?lang=fr&theme=light",
+        (Language::French, Theme::Dark) => "?lang=fr&theme=dark",
+    }
 }
 
 /// Closes a window where it is open.

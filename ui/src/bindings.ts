@@ -16,7 +16,10 @@ export const commands = {
 	vaultCreate: (passphrase: string) => __TAURI_INVOKE<null>("vault_create", { passphrase }),
 	/**  Opens the vault. */
 	vaultUnlock: (passphrase: string) => __TAURI_INVOKE<null>("vault_unlock", { passphrase }),
-	/**  Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. */
+	/**
+	 *  Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. The
+	 *  windows beside the main one get language and theme in their address: `?lang=fr&theme=dark`, where the settings say so.
+	 */
 	recoverOpen: () => __TAURI_INVOKE<null>("recover_open"),
 	/**  Locks the vault: its keys leave memory, its phrase leaves the screen, tasks stop, and other programs can open it. */
 	vaultLock: () => __TAURI_INVOKE<null>("vault_lock"),
@@ -218,7 +221,12 @@ export type Change =
 /**  Something in the vault changed: the lists. */
 "vault" | 
 /**  The settings changed: `settings_show`. */
-"settings";
+"settings" | 
+/**
+ *  The person wants to close the window while the vault is open: show `deadline_list` and what runs, then `app_quit`.
+ *  Closing it a second time ends the program without asking.
+ */
+"closing";
 
 /**  One check of a verification. */
 export type Check = {
@@ -455,6 +463,8 @@ export type Job = {
 	state: string,
 	/**  `embed`, … */
 	template: string,
+	/**  What its proof shows of its output: `bound` or `proven`; the README has the words. */
+	says: string,
 	/**  The license it uses. */
 	license_id: string,
 	/**  The dataset. */

@@ -88,6 +88,9 @@ pub enum Change {
     Vault,
     /// The settings changed: `settings_show`.
     Settings,
+    /// The person wants to close the window while the vault is open: show `deadline_list` and what runs, then `app_quit`.
+    /// Closing it a second time ends the program without asking.
+    Closing,
 }
 
 /// What only the confirmation window shows: exactly what will be done.

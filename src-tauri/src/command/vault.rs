@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::desk::{Answer, Desk};
 use crate::dialog::{self, Choose};
 use crate::task::Outcome;
-use crate::windows::{self, Beside};
+use crate::windows::Beside;
 
 /// The folder of this window's vault.
 #[tauri::command]
@@ -44,7 +44,7 @@ pub async fn vault_status(desk: State<'_, Desk>) -> Answer<Option<VaultStatus>> 
 #[specta::specta]
 pub async fn vault_create(desk: State<'_, Desk>, passphrase: String) -> Answer<()> {
     let secret = Zeroizing::new(passphrase);
-    desk.off(move |desk| desk.hold.create(&secret, || windows::open(&desk.app, Beside::Recovery))).await
+    desk.off(move |desk| desk.hold.create(&secret, || desk.show(Beside::Recovery))).await
 }
 
 /// Opens the vault.
@@ -55,11 +55,12 @@ pub async fn vault_unlock(desk: State<'_, Desk>, passphrase: String) -> Answer<(
     desk.off(move |desk| desk.hold.unlock(&secret)).await
 }
 
-/// Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it.
+/// Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. The
+/// windows beside the main one get language and theme in their address: `?lang=fr&theme=dark`, where the settings say so.
 #[tauri::command]
 #[specta::specta]
 pub async fn recover_open(desk: State<'_, Desk>) -> Answer<()> {
-    desk.off(|desk| windows::open(&desk.app, Beside::Recover)).await
+    desk.off(|desk| desk.show(Beside::Recover)).await
 }
 
 /// Locks the vault: its keys leave memory, its phrase leaves the screen, tasks stop, and other programs can open it.
