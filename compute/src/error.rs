@@ -61,6 +61,18 @@ pub enum Error {
         /// Which limit was broken.
         reason: String,
     },
+    /// The labels cannot be learned from: some are missing, or a class has too few records.
+    #[error("labels: {reason}")]
+    Labels {
+        /// What is missing, in counts.
+        reason: String,
+    },
+    /// Training ran into values that are not finite numbers. Nothing of the run is returned.
+    #[error("training left the finite numbers at step {step}: ask for a smaller rate")]
+    Diverged {
+        /// The step, from 0.
+        step: u64,
+    },
     /// A row's result holds a value that is not a finite number. Nothing of the run is returned.
     #[error("row {row} gave a value that is not a number; the model or the device is faulty. Run it again on the CPU")]
     NotFinite {

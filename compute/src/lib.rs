@@ -31,3 +31,11 @@ pub use model::Model;
 pub use output::{Dtype, Output};
 pub use rows::Row;
 pub use template::Continue;
+
+#[cfg(test)]
+extern crate self as compute;
+
+#[cfg(test)]
+#[allow(dead_code, clippy::unwrap_used)]
+#[path = "../tests/it/support.rs"]
+mod support;

@@ -18,12 +18,12 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 pub use architecture::MAX_TOKENS;
+pub(crate) use encoder::{Adapt, Encoder, read_failed};
 pub(crate) use tokens::{Tokenizer, Tokens};
 
 use crate::device::Failure;
 use crate::{Device, Error, Result};
 use architecture::Architecture;
-use encoder::Encoder;
 use weights::Weights;
 
 /// The file of weights.
@@ -115,6 +115,16 @@ impl Model {
     /// The tokenizer, cutting off at `max_tokens` tokens, special tokens included.
     pub(crate) fn tokenizer(&self, max_tokens: usize) -> Result<Tokenizer> {
         self.tokenizer.limited(max_tokens.min(self.architecture.max_tokens()))
+    }
+
+    /// The encoder's layers.
+    pub fn layers(&self) -> usize {
+        self.architecture.layers
+    }
+
+    /// The encoder for training on `device`, read anew.
+    pub(crate) fn encoder(&self, device: &burn::tensor::Device) -> Result<Encoder> {
+        Encoder::load(&self.architecture, &self.weights, device)
     }
 
     /// The unit vectors of one batch, computed on `device`; the weights are put there first if they are not.

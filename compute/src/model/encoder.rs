@@ -12,6 +12,7 @@ use super::architecture::{Architecture, Slot};
 use super::tokens::Tokens;
 use super::weights::Weights;
 use crate::device::Failure;
+use crate::template::train::Target;
 use crate::{Error, Result};
 
 /// Added to the attention score of a padding token: its share is then exactly 0 in f32.
@@ -19,6 +20,21 @@ const MASKED: f32 = -1e9;
 
 /// The least length that a vector is divided by, as in the reference's `normalize`.
 const LEAST_LENGTH: f32 = 1e-12;
+
+/// What is added to the output of attention matrices.
+pub(crate) trait Adapt {
+    /// What to add to `target`'s output in `layer` for the input `states`, `[texts * length, hidden]`; none for nothing.
+    fn adapt(&self, layer: usize, target: Target, states: &Tensor<2>) -> Option<Tensor<2>>;
+}
+
+/// Nothing is added.
+struct Plain;
+
+impl Adapt for Plain {
+    fn adapt(&self, _: usize, _: Target, _: &Tensor<2>) -> Option<Tensor<2>> {
+        None
+    }
+}
 
 /// An encoder on a device.
 #[derive(Module, Debug)]
@@ -59,21 +75,27 @@ impl Encoder {
 
     /// The unit vector of each text of a batch.
     pub fn embed(&self, batch: &[&Tokens], device: &Device) -> std::result::Result<Vec<Vec<f32>>, Failure> {
-        let (ids, mask) = padded(batch, device);
-        let vectors = self.forward(ids, mask);
+        let vectors = self.vectors(batch, &Plain, device);
         let [_, width] = vectors.dims();
         let values: Vec<f32> = vectors.try_into_vec_as::<f32>().map_err(read_failed)?;
         Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
     }
 
+    /// The unit vector of each text of a batch as `[texts, hidden]`, with what `adapt` adds.
+    pub fn vectors(&self, batch: &[&Tokens], adapt: &dyn Adapt, device: &Device) -> Tensor<2> {
+        let (ids, mask) = padded(batch, device);
+        self.forward(ids, mask, adapt)
+    }
+
     /// Texts as ids `[texts, length]` and a mask of the same shape, 1 for a token and 0 for padding, to vectors
     /// `[texts, hidden]` of length 1.
-    fn forward(&self, ids: Tensor<2, Int>, mask: Tensor<2>) -> Tensor<2> {
+    fn forward(&self, ids: Tensor<2, Int>, mask: Tensor<2>, adapt: &dyn Adapt) -> Tensor<2> {
         let [texts, length] = ids.dims();
         let bias = ((mask.clone() - 1.0) * -MASKED).reshape([texts, 1, 1, length]);
         let mut states = self.embeddings(ids);
-        for layer in &self.layers {
-            states = layer.forward(states, bias.clone());
+        for (place, layer) in self.layers.iter().enumerate() {
+            let adapt = |target, states: &Tensor<2>| adapt.adapt(place, target, states);
+            states = layer.forward(states, bias.clone(), &adapt);
         }
         let [_, hidden] = states.dims();
         let counts = mask.clone().sum_dim(1);
@@ -96,6 +118,9 @@ impl Encoder {
     }
 }
 
+/// What is added to an attention matrix's output in one layer.
+type Added<'a> = dyn Fn(Target, &Tensor<2>) -> Option<Tensor<2>> + 'a;
+
 impl Layer {
     fn assemble(parts: &mut Parts<'_>, layer: usize) -> Result<Self> {
         let at = format!("encoder.layer.{layer}");
@@ -113,21 +138,28 @@ impl Layer {
     }
 
     /// States `[texts * length, hidden]` and the attention bias `[texts, 1, 1, length]` to states of the same shape.
-    fn forward(&self, states: Tensor<2>, bias: Tensor<4>) -> Tensor<2> {
-        let attended = self.attended.forward(self.attention(states.clone(), bias));
+    fn forward(&self, states: Tensor<2>, bias: Tensor<4>, adapt: &Added<'_>) -> Tensor<2> {
+        let attended = self.attended.forward(self.attention(states.clone(), bias, adapt));
         let states = self.attended_norm.forward(attended + states);
         let outer = self.outer.forward(gelu(self.inner.forward(states.clone())));
         self.outer_norm.forward(outer + states)
     }
 
-    fn attention(&self, states: Tensor<2>, bias: Tensor<4>) -> Tensor<2> {
+    fn attention(&self, states: Tensor<2>, bias: Tensor<4>, adapt: &Added<'_>) -> Tensor<2> {
         let [texts, _, _, length] = bias.dims();
         let [rows, hidden] = states.dims();
         let width = hidden / self.heads;
         let split = |flat: Tensor<2>| flat.reshape([texts, length, self.heads, width]).swap_dims(1, 2);
-        let query = split(self.query.forward(states.clone()) * (1.0 / (width as f64).sqrt()));
-        let key = split(self.key.forward(states.clone()));
-        let value = split(self.value.forward(states));
+        let project = |linear: &Linear, target| {
+            let plain = linear.forward(states.clone());
+            match adapt(target, &states) {
+                Some(added) => plain + added,
+                None => plain,
+            }
+        };
+        let query = split(project(&self.query, Target::Query) * (1.0 / (width as f64).sqrt()));
+        let key = split(project(&self.key, Target::Key));
+        let value = split(project(&self.value, Target::Value));
         let shares = softmax(query.matmul(key.swap_dims(2, 3)) + bias, 3);
         shares.matmul(value).swap_dims(1, 2).reshape([rows, hidden])
     }
@@ -225,7 +257,7 @@ fn missing(tensor: String) -> Error {
     Error::Weights { tensor, reason: "is missing".to_owned() }
 }
 
-fn read_failed(error: TensorReadError) -> Failure {
+pub(crate) fn read_failed(error: TensorReadError) -> Failure {
     match error {
         TensorReadError::Execution(error) => Failure::Stack(error),
         other => Failure::Ours(Error::Output { reason: other.to_string() }),

@@ -7,3 +7,4 @@ mod embed;
 mod model;
 mod output;
 mod support;
+mod train;

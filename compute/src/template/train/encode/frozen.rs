@@ -1,0 +1,29 @@
+//! The encoder as it is: every record is embedded once, and only the head learns.
+
+use super::{Encode, Pull, Take};
+use crate::Result;
+
+/// Vectors that do not change.
+pub struct Frozen {
+    vectors: Vec<Vec<f32>>,
+}
+
+impl Frozen {
+    /// Over the records with these vectors.
+    pub fn new(vectors: Vec<Vec<f32>>) -> Self {
+        Self { vectors }
+    }
+}
+
+impl Encode for Frozen {
+    fn vectors(&mut self, _: &[f32], records: &[usize], take: &mut Take<'_>) -> Result<()> {
+        records.iter().try_for_each(|&record| take(record, &self.vectors[record]))
+    }
+
+    fn gradients(&mut self, _: &[f32], records: &[usize], pull: &mut Pull<'_>, take: &mut Take<'_>) -> Result<()> {
+        records.iter().try_for_each(|&record| {
+            pull(record, &self.vectors[record])?;
+            take(record, &[])
+        })
+    }
+}
