@@ -1,6 +1,6 @@
 // What a command of the vault may throw, with words for it.
 import type { Failure } from "./bindings";
-import { text, type Messages } from "./text";
+import { text, type Messages } from "./text.svelte";
 
 /** What was thrown, as a failure. A call that the window may not make is refused with a bare string. */
 export function failureOf(error: unknown): Failure {
@@ -8,7 +8,9 @@ export function failureOf(error: unknown): Failure {
   return { code: "failure", message: error instanceof Error ? error.message : String(error), hint: null };
 }
 
-const TITLES: Record<string, keyof Messages> = {
+type Title = Extract<keyof Messages["shell"], `failure${string}`>;
+
+const TITLES: Record<string, Title> = {
   locked: "failureLocked",
   busy: "failureBusy",
   refused: "failureRefused",
@@ -21,5 +23,5 @@ const TITLES: Record<string, keyof Messages> = {
 
 /** What happened, in a few words of the person's language. */
 export function title(failure: Failure, messages: Messages = text): string {
-  return messages[TITLES[failure.code] ?? "failureOther"] as string;
+  return messages.shell[TITLES[failure.code] ?? "failureOther"];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, count, date, isOne } from "./format";
+import { bytes, count, date, fromNow, isOne, money, span } from "./format";
 
 describe("format", () => {
   it("groups digits as the language does", () => {
@@ -25,5 +25,33 @@ describe("format", () => {
     expect(date("2026-11-20T12:00:00Z", "en")).toBe("Nov 20, 2026");
     expect(date("2026-11-20T12:00:00Z", "fr")).toBe("20 nov. 2026");
     expect(date("<b>never</b>", "en")).toBe("<b>never</b>");
+  });
+});
+
+describe("money", () => {
+  it("writes amounts as the language does, to the last digit", () => {
+    expect(money("2.5 USU", "en")).toBe("2.50\u00a0USU");
+    expect(money("2.5 USU", "fr")).toBe("2,50\u00a0USU");
+    expect(money("1234567.000000000000000001 USU", "en")).toBe("1,234,567.000000000000000001\u00a0USU");
+    expect(money("5 USU", "en")).toBe("5\u00a0USU");
+  });
+
+  it("leaves what is no amount alone", () => {
+    for (const odd of ["", "free", "-1 USU", "1e9", "<b>1</b>"]) expect(money(odd, "en")).toBe(odd);
+  });
+});
+
+describe("spans", () => {
+  it("are in the largest whole unit", () => {
+    expect(span(30 * 86_400, "en")).toBe("30 days");
+    expect(span(86_400, "fr")).toBe("1\u00a0jour");
+    expect(span(5_400, "en")).toBe("90 minutes");
+  });
+
+  it("say how far away a time is", () => {
+    const now = Date.parse("2026-11-20T12:00:00Z");
+    expect(fromNow("2026-11-23T12:00:00Z", now, "en")).toBe("in 3 days");
+    expect(fromNow("2026-11-20T10:00:00Z", now, "fr")).toBe("il y a 2 heures");
+    expect(fromNow("never", now, "en")).toBe("never");
   });
 });

@@ -43,8 +43,15 @@ beforeEach(() => {
     },
     source_list: () => ({ sources: [{ name: "<img src=x onerror=alert(1)>", kinds: ["note"], records: 48210, files: 1, imported_at: "2026-11-20T12:00:00Z" }] }),
     dataset_list: () => ({ datasets: [] }),
+    settings_show: () => ({ auto_lock_minutes: 10, language: "english", theme: "system", device: "auto", notifications: true }),
+    passphrase_strength: ({ passphrase }) => ({ score: 2, guesses_log10: 6, long_enough: String(passphrase).length >= 8, weakness: null }),
+    network_chosen: () => null,
+    task_list: () => ({ tasks: [] }),
+    import_preview: () => null,
+    "plugin:event|listen": () => 1,
   };
   vi.stubGlobal("__TAURI_INTERNALS__", {
+    transformCallback: () => 1,
     invoke: async (name: string, args: Record<string, unknown>) => {
       calls.push([name, args]);
       const command = commands[name];
@@ -182,15 +189,28 @@ describe("a window that may not ask", () => {
 describe("recovery", () => {
   const phrase = Array.from({ length: 24 }, (_, index) => `word${index}`).join(" ");
 
-  it("shows the words in order and drops them when it is done", async () => {
+  beforeEach(() => {
     commands["recovery_phrase"] = () => phrase;
+    commands["recovery_places"] = () => [2, 20];
+    commands["recovery_check"] = ({ words }) => (words as string[]).join(" ") === "word1 word19";
     commands["recovery_done"] = () => null;
+  });
+
+  it("shows the words in order, asks for two of them, and drops them when they are right", async () => {
     show(Recovery);
     await see(".word");
     expect([...document.querySelectorAll(".word")].map((word) => word.textContent).join(" ")).toBe(phrase);
-    (await see<HTMLButtonElement>("button")).click();
-    await vi.waitFor(() => expect(query(".word")).toBeNull(), PATIENCE);
-    expect(calls.map(([name]) => name)).toEqual(["recovery_phrase", "recovery_done"]);
+    (await see<HTMLButtonElement>("[data-testid=recovery-places]")).click();
+    await type("[data-place='2']", "word1");
+    expect(query(".word")).toBeNull();
+    await type("[data-place='20']", "word18");
+    await submit();
+    await vi.waitFor(() => expect(query("#wrong")?.textContent).toContain("not the word"), PATIENCE);
+    expect(calls.some(([name]) => name === "recovery_done")).toBe(false);
+    await type("[data-place='20']", "word19");
+    await submit();
+    await vi.waitFor(() => expect(calls.at(-1)?.[0]).toBe("recovery_done"), PATIENCE);
+    expect(document.body.textContent).not.toContain("word1");
   });
 
   it("says that the phrase was shown already", async () => {

@@ -1,13 +1,13 @@
-// What both pages do first: fonts, styles, the document's language.
+// What every page does first: fonts, styles, the theme and the language that were chosen.
 import "@fontsource-variable/inter/wght.css";
 import "@fontsource-variable/newsreader/wght.css";
 import "./style/tokens.css";
 import "./style/base.css";
-import { locale } from "./text";
+import { recallPrefs } from "./prefs.svelte";
 
-/** Sets the document's language and returns the element that the page is mounted in. */
+/** Takes theme and language up and returns the element that the page is mounted in. */
 export function start(): HTMLElement {
-  document.documentElement.lang = locale;
+  recallPrefs();
   const target = document.getElementById("app");
   if (!target) throw new Error("the page has no element with the id app");
   return target;

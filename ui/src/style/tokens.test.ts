@@ -3,14 +3,11 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
 const css = readFileSync("src/style/tokens.css", "utf8");
-const [lightText = "", darkText = ""] = css.split("@media (prefers-color-scheme: dark)");
-
-function tokens(block: string): Map<string, string> {
-  return new Map([...block.matchAll(/--([a-z-]+): (#[0-9a-f]{6});/g)].map(([, name = "", value = ""]) => [name, value]));
-}
-
-const light = tokens(lightText);
-const themes = { light, dark: new Map([...light, ...tokens(darkText)]) };
+const pairs = [...css.matchAll(/--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);/g)];
+const themes = {
+  light: new Map(pairs.map(([, name = "", light = ""]) => [name, light])),
+  dark: new Map(pairs.map(([, name = "", , dark = ""]) => [name, dark])),
+};
 
 function luminance(hex: string): number {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
@@ -35,6 +32,14 @@ const TEXT: [string, string][] = [
   ["danger", "danger-soft"],
   ["ink", "danger-soft"],
   ["accent", "accent-soft"],
+  ["accent", "paper"],
+  ["accent", "surface"],
+  ["warn", "warn-soft"],
+  ["warn", "surface"],
+  ["ink", "warn-soft"],
+  ["info", "info-soft"],
+  ["ink", "info-soft"],
+  ["ink", "accent-soft"],
   ["accent-ink", "accent"],
   ["accent-ink", "accent-strong"],
   ["cover-ink", "cover"],
@@ -54,6 +59,8 @@ describe.each(Object.entries(themes))("%s theme", (_, colors) => {
   it.each(TEXT)("%s on %s can be read", (...pair) => expect(measure(pair)).toBeGreaterThanOrEqual(4.5));
   it.each(EDGES)("%s beside %s can be seen", (...pair) => expect(measure(pair)).toBeGreaterThanOrEqual(3));
 });
+
+it("reads every color of the file", () => expect(pairs.length).toBeGreaterThan(20));
 
 it("measures contrast as WCAG defines it", () => {
   expect(contrast("#000000", "#ffffff")).toBeCloseTo(21);

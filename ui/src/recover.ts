@@ -1,0 +1,6 @@
+// The page of the window in which a recovery phrase is typed.
+import { mount } from "svelte";
+import Recover from "./Recover.svelte";
+import { start } from "./start";
+
+mount(Recover, { target: start() });

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { choose, languages, speak, text, type Locale } from "../text.svelte";
+
+/** Every message of a language by its path, with arguments where it takes some. */
+function flat(language: Locale): Map<string, string> {
+  const found = new Map<string, string>();
+  const walk = (path: string, value: unknown) => {
+    if (typeof value === "string") found.set(path, value);
+    else if (typeof value === "function") {
+      found.set(`${path}(1)`, String(value("1", true, "a", "b")));
+      found.set(`${path}(7)`, String(value("7", false, "a", "b")));
+    } else for (const [key, inner] of Object.entries(value as object)) walk(`${path}.${key}`, inner);
+  };
+  walk("", languages[language]);
+  return found;
+}
+
+/** Words that are the same in both languages. */
+const SAME = [
+  ".shell.appName",
+  ".shell.actions",
+  ".home.sources",
+  ".home.sourceName",
+  ".terms.kinds.note",
+  ".terms.kinds.message",
+  ".shell.navigation",
+  ".datasets.about",
+];
+
+describe("messages", () => {
+  const en = flat("en");
+  const fr = flat("fr");
+
+  it("are all there in both languages and none is empty", () => {
+    expect([...fr.keys()].sort()).toEqual([...en.keys()].sort());
+    for (const [key, message] of [...en, ...fr]) expect(message.trim(), key).not.toBe("");
+  });
+
+  it("are translated, save the words that are the same", () => {
+    const untranslated = [...en].filter(([key, message]) => fr.get(key) === message && !SAME.includes(key));
+    expect(untranslated).toEqual([]);
+  });
+
+  it("follow French typography: a colon comes after a space that does not break", () => {
+    for (const [key, message] of fr) expect(message, key).not.toMatch(/[^\u00a0\u202f\d][:;!?](?!\/\/)/);
+  });
+
+  it("change when the language does", () => {
+    speak("fr");
+    expect(text.shell.lock).toBe("Verrouiller");
+    expect(document.documentElement.lang).toBe("fr");
+    speak("en");
+    expect(text.shell.lock).toBe("Lock");
+  });
+});
+
+describe("choose", () => {
+  it("takes the first language that there is", () => {
+    expect(choose(["de-DE", "fr-CA", "en-US"])).toBe("fr");
+    expect(choose(["en-GB", "fr"])).toBe("en");
+  });
+
+  it("falls back to English", () => {
+    expect(choose([])).toBe("en");
+    expect(choose(["de", "x", ""])).toBe("en");
+  });
+});
