@@ -283,10 +283,14 @@ impl Index {
         self.delete_unnamed()
     }
 
-    /// Durably forgets what is on disk: the next opening makes the index anew. What is in memory stays.
+    /// Durably forgets what is on disk: the next opening makes the index anew. What is in memory stays. The folder itself
+    /// may be new and its name not durable: the folder above is synced too, or a power cut brings an older one back.
     pub(crate) fn forget_set(&self) -> Result<()> {
         disk::remove(&self.dir.join("set"))?;
-        disk::sync_dir(&self.dir)
+        if disk::exists(&self.dir) {
+            disk::sync_dir(&self.dir)?;
+        }
+        self.dir.parent().map_or(Ok(()), disk::sync_dir)
     }
 
     /// Says that some packs could not be read while this index was made.

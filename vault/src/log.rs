@@ -42,7 +42,9 @@ pub(crate) struct Log {
     dir: PathBuf,
     keys: Arc<Keys>,
     packs: BTreeMap<u32, PackId>,
-    /// Packs that a commit no longer counts, or is about to, and whose files may still be there.
+    /// Packs that the next commit will not count, if it comes about.
+    retiring: BTreeMap<u32, PackId>,
+    /// Packs that a commit no longer counts and whose files may still be there.
     leaving: BTreeMap<u32, PackId>,
     files: Mutex<HashMap<u32, Arc<File>>>,
     end: Position,
@@ -85,6 +87,7 @@ impl Log {
             batch: blake3::Hasher::new_keyed(&keys.commit_id),
             keys,
             packs,
+            retiring: BTreeMap::new(),
             leaving: BTreeMap::new(),
             files: Mutex::default(),
             end: Position { pack: 0, offset: TARGET },
@@ -259,7 +262,8 @@ impl Log {
 
     fn create_pack(&mut self) -> Result<()> {
         self.write_tail()?;
-        let last = self.packs.keys().chain(self.leaving.keys()).max().copied().unwrap_or(0);
+        let numbers = self.packs.keys().chain(self.retiring.keys()).chain(self.leaving.keys());
+        let last = numbers.max().copied().unwrap_or(0);
         let number = last.checked_add(1).ok_or_else(|| Error::Limit("no pack number is left".into()))?;
         let pack = PackId::new(number)?;
         // What was cut off the pack before must not come back between its end and this pack.
@@ -329,6 +333,7 @@ impl Log {
     /// The commit with this id is durable and counted by the head; the next batch begins.
     pub(crate) fn committed(&mut self, id: &[u8; 32], counter: u64) {
         self.committed = self.end;
+        self.leaving.append(&mut self.retiring);
         self.begin_batch(id, counter + 1);
     }
 
@@ -349,9 +354,10 @@ impl Log {
         }
     }
 
-    /// Takes back everything since the last commit, `last`, so that writing can go on from there.
+    /// Takes back everything since the last commit, `last`, so that writing can go on from there. What an earlier commit
+    /// left out stays left out, deleted or not.
     pub(crate) fn undo(&mut self, last: &[u8; 32], counter: u64) -> Result<()> {
-        self.packs.append(&mut self.leaving);
+        self.packs.append(&mut self.retiring);
         self.check_writable()?;
         if let Err(error) = self.cut(self.committed) {
             self.stop(error.to_string());
@@ -388,6 +394,15 @@ impl Log {
     pub(crate) fn retire(&mut self, numbers: &[u32]) {
         for number in numbers {
             if let Some(pack) = self.packs.remove(number) {
+                self.retiring.insert(*number, pack);
+            }
+        }
+    }
+
+    /// Leaves packs out that a commit on the disk names as retired.
+    pub(crate) fn leave_out(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            if let Some(pack) = self.packs.remove(number) {
                 self.leaving.insert(*number, pack);
             }
         }
@@ -395,7 +410,9 @@ impl Log {
 
     /// What a commit names as retired: every pack left out whose deletion is not known to be durable.
     pub(crate) fn retired(&self) -> Vec<u32> {
-        self.leaving.keys().copied().collect()
+        let mut numbers: Vec<u32> = self.leaving.keys().chain(self.retiring.keys()).copied().collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// Deletes the files of the packs that the last commit left out. When it fails the next commit names them again.
@@ -609,5 +626,54 @@ fn cut_short(error: Error, what: impl FnOnce() -> String) -> Error {
     match error {
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof => Error::Damaged(what()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    /// A log of three packs, all of them committed.
+    fn three_packs(dir: &Path) -> Log {
+        let keys = Arc::new(Keys::new([7; 16], Zeroizing::new([9; 32])));
+        let mut log = Log::open(dir, keys).unwrap();
+        for _ in 0..3 {
+            log.turn().unwrap();
+        }
+        log.sync().unwrap();
+        log.committed(&[1; 32], 1);
+        log
+    }
+
+    fn numbers(log: &Log) -> Vec<u32> {
+        log.packs().keys().copied().collect()
+    }
+
+    #[test]
+    fn pack_that_was_deleted_without_a_sync_is_not_taken_back() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let mut log = three_packs(dir.path());
+        log.retire(&[1]);
+        log.committed(&[2; 32], 2);
+        std::fs::remove_file(log.dir.join(log.leaving[&1].file_name())).unwrap();
+        log.retire(&[2]);
+        assert_eq!((numbers(&log), log.retired()), (vec![3], vec![1, 2]));
+        log.undo(&[2; 32], 2).unwrap();
+        assert_eq!((numbers(&log), log.retired()), (vec![2, 3], vec![1]));
+        log.sweep().unwrap();
+        assert_eq!((numbers(&log), log.retired()), (vec![2, 3], vec![]));
+    }
+
+    #[test]
+    fn pack_of_a_step_that_failed_is_not_deleted() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let mut log = three_packs(dir.path());
+        log.retire(&[1, 2]);
+        log.sweep().unwrap();
+        assert_eq!(disk::list(dir.path()).unwrap().len(), 3);
+        log.undo(&[1; 32], 1).unwrap();
+        assert_eq!((numbers(&log), log.retired()), (vec![1, 2, 3], vec![]));
     }
 }

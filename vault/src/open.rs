@@ -110,7 +110,7 @@ pub(crate) fn open_unlocked(
     let mut log = Log::open(&paths.packs(), keys.clone())?;
     let counted = counted_commit(&log, &heads, header.epoch)?;
     let ahead = batches_after(&log, &keys, &heads.newest.0)?;
-    ahead.iter().for_each(|(_, commit)| log.retire(&commit.retired));
+    ahead.iter().for_each(|(_, commit)| log.leave_out(&commit.retired));
     let (last, commit) = ahead.last().cloned().unwrap_or((heads.newest.0, counted));
     let seen = options.state.as_deref().map(|state| Seen::new(state, &keys)).transpose()?;
     match seen.as_ref().map(|s| s.check(&keys, &last)) {
@@ -289,7 +289,7 @@ fn settle_tail(
 /// Every pack the commit counts must be there, and no other. Packs that it left out are deleted once `sure` has made the
 /// head durable: an earlier process may have failed to sync it, and a power cut then brings a mark back that needs them.
 fn check_packs(log: &mut Log, commit: &Commit, sure: impl FnOnce() -> Result<()>) -> Result<()> {
-    log.retire(&commit.retired);
+    log.leave_out(&commit.retired);
     let swept = if log.retired().is_empty() { Ok(()) } else { sure().and_then(|()| log.sweep()) };
     if let Err(error) = swept {
         tracing::warn!(%error, "packs that nothing needs were not deleted yet");

@@ -146,6 +146,7 @@ impl Folder {
         }
         let mark = self.write(&mut log, &survey, settled.again)?;
         self.replace_head(&mark)?;
+        log.committed(&mark.id, mark.counter);
         log.sweep()?;
         let mut problems = survey.problems;
         problems.extend(older);

@@ -60,6 +60,14 @@ fn last(run: &mut Run) {
     assert_eq!(problems, Some(Vec::new()));
 }
 
+/// Two faults in one collection, and an index folder that a power cut brought back.
+#[test]
+fn lives_that_ended_badly_once_end_well() {
+    for seed in [33_045, 70_548, 78_692] {
+        live(seed);
+    }
+}
+
 #[test]
 fn acknowledged_writes_survive_any_end_of_a_process() {
     seeds("VAULT_SIM_SEEDS", 2_000, live);
