@@ -117,7 +117,7 @@ fn sources_have_no_unsafe_code() {
 
 /// The files with unsafe code, each with its reason beside it.
 const UNSAFE: [&str; 2] = [
-    // memory-maps the sorted runs of the chunk index
+    // memory-maps the sorted runs of the chunk index, asks the kernel who is at the other end of a socket
     "vault/src/system.rs",
     // this list names the words
     "tests/tests/layout.rs",

@@ -65,15 +65,15 @@ fn import(vault: &Path, from: &Path) -> Outcome {
             }
             files += 1;
             let stamp = Stamp::of(&item.metadata()?);
-            if let Some(id) = stamp.and_then(|stamp| stamps.known(&path, stamp))
-                && vault.stands(&id)?
+            if let Some(stamp) = stamp
+                && stamps.known(&vault, &path, stamp)?.is_some()
             {
                 known += 1;
                 continue;
             }
             let name = path.strip_prefix(from)?.to_string_lossy().into_owned();
             let stored = vault.put(KIND, &name, &mut File::open(&path)?)?;
-            stamps.remember(&path, stamp, stored.id);
+            stamps.remember(&path, stamp, stored.id, 0);
             (bytes, uncommitted) = (bytes + stored.bytes, uncommitted + stored.new_bytes);
             if uncommitted >= COMMIT_EVERY {
                 vault.commit()?;

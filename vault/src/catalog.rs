@@ -46,6 +46,10 @@ impl Catalog {
         match Db::open(dir) {
             Ok(db) => catalog.db = Some(db),
             Err(error @ Error::Busy { .. }) => return Err(error),
+            // It is as it should be, and setting it aside would take more room yet.
+            Err(Error::Io { doing, path, source }) if disk::out_of_space(&source) => {
+                return Err(Error::Io { doing, path, source });
+            }
             Err(error) => {
                 tracing::warn!(%error, "the catalog cannot be opened: it is set aside and made anew");
                 catalog.reset()?;

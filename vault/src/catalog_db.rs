@@ -79,7 +79,7 @@ fn try_open(dir: &Path) -> Result<Db> {
         Ok(Err(sled::Error::Io(e))) if e.to_string().contains("could not acquire lock") => {
             Err(Error::Busy { pid: None })
         }
-        Ok(Err(error)) => Err(Error::damaged(format!("catalog: {error}"))),
+        Ok(Err(error)) => Err(fault(error)),
         Err(_) => Err(Error::damaged("catalog: the database cannot be read")),
     }
 }

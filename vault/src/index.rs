@@ -18,6 +18,8 @@ const IDS: usize = PER_PAGE * 32;
 const LOCATIONS: usize = PER_PAGE * Location::SIZE;
 const MAGIC: &[u8; 8] = b"USUFINDX";
 const RUNS_MAX: usize = 1024;
+/// Bytes of a set at most.
+const SET_MAX: u64 = 1 << 20;
 const _: () = assert!(IDS + 8 + LOCATIONS + BOX == PAGE);
 
 /// Id of a run and its number of entries, as the set names them.
@@ -210,7 +212,7 @@ impl Index {
 
     /// The index in a folder. Any error means that it should be made anew.
     pub(crate) fn open(dir: &Path, keys: Arc<Keys>) -> Result<Index> {
-        let sealed = disk::read(&dir.join("set"), 1 << 20)?;
+        let sealed = disk::read(&dir.join("set"), SET_MAX)?;
         let plain = keys.index_set.open(&[], &sealed).ok_or_else(|| damaged("its set does not authenticate"))?;
         let (mark, named) = decode_set(&plain).ok_or_else(|| damaged("its set cannot be read"))?;
         let runs = named.iter().map(|(id, count)| Run::open(dir, &keys, *id, *count)).collect::<Result<Vec<_>>>()?;
@@ -247,9 +249,15 @@ impl Index {
         Ok(None)
     }
 
-    /// Verifies every page of every run, and that ids ascend. Returns how many entries there are.
+    /// Verifies the set as it is on disk, every page of every run, and that ids ascend. Returns how many entries there are.
     pub(crate) fn verify(&self) -> Result<u64> {
+        if self.covers.is_some() && !self.partial {
+            self.verify_set()?;
+        }
         for run in &self.runs {
+            if !same(&run.map[..PAGE], &first_page(&self.keys, &run.id, run.count)) {
+                return Err(damaged("a run is not the one its set names"));
+            }
             let mut last: Option<ChunkId> = None;
             for page in 0..run.pages() {
                 for (id, _) in run.open_page(&self.keys, page)? {
@@ -261,6 +269,16 @@ impl Index {
             }
         }
         Ok(self.runs.iter().map(|r| r.count).sum::<u64>() + self.recent.len() as u64)
+    }
+
+    fn verify_set(&self) -> Result<()> {
+        let sealed = disk::read(&self.dir.join("set"), SET_MAX)?;
+        let named = self.runs.iter().map(|run| (run.id, run.count)).collect::<Vec<_>>();
+        let set = self.keys.index_set.open(&[], &sealed).and_then(|plain| decode_set(&plain));
+        match set.is_some_and(|(mark, runs)| Some(mark) == self.covers && runs == named) {
+            true => Ok(()),
+            false => Err(damaged("its set is not the one that was written")),
+        }
     }
 
     /// Writes what is in memory as a run that covers the log up to `mark`, merging runs that are not much larger.

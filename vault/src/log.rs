@@ -276,6 +276,8 @@ impl Log {
             disk::sync_dir(&self.dir).inspect_err(|error| self.stop(error.to_string()))?;
         }
         let path = self.dir.join(pack.file_name());
+        // From here on, for one that is made and taken away again must not come back either.
+        self.dir_dirty = true;
         let file = disk::create(&path)?;
         if let Err(error) = disk::write_at(&file, &path, &pack.header(&self.keys), 0) {
             disk::remove(&path)?;
@@ -283,7 +285,6 @@ impl Log {
         }
         self.packs.insert(number, pack);
         self.dirty.insert(number);
-        self.dir_dirty = true;
         self.end = Position { pack: number, offset: HEADER };
         Ok(())
     }

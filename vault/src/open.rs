@@ -126,9 +126,15 @@ pub(crate) fn open_unlocked(
         settle_header(&mut log, &header, &paths, &keys);
     }
     let mut reserve = Reserve::keep(paths.reserve());
-    let mut brought = bring_up(&paths, &keys, &log, last, &commit, options.damage);
-    if matches!(&brought, Err(Error::Io { source, .. }) if disk::out_of_space(source)) && reserve.spend() {
-        brought = bring_up(&paths, &keys, &log, last, &commit, options.damage);
+    let bring = || bring_up(&paths, &keys, &log, last, &commit, options.damage);
+    let mut brought = bring();
+    if out_of_space(&brought) && reserve.spend() {
+        brought = bring();
+    }
+    if out_of_space(&brought) {
+        // A database wants room to be opened; a new one takes less than one that has grown.
+        disk::remove_dir(&paths.catalog())?;
+        brought = bring();
     }
     let (index, standing) = brought?;
     let mut vault = Vault {
@@ -153,6 +159,10 @@ pub(crate) fn open_unlocked(
         vault.commit_batch().unwrap_or_else(|error| tracing::warn!(%error, "the head's lost slot is not healed yet"));
     }
     Ok(vault)
+}
+
+fn out_of_space<T>(result: &Result<T>) -> bool {
+    matches!(result, Err(Error::Io { source, .. }) if disk::out_of_space(source))
 }
 
 /// A header that no head counts yet: whoever wrote it may not have come to sync it. A head that counts it must not reach
@@ -343,8 +353,10 @@ fn bring_up(
         standing.catalog.put_back()?;
         return Err(error);
     }
-    if standing.live.sum == commit.live.sum {
-        standing.catalog.forget_aside()?;
+    match standing.live.sum == commit.live.sum {
+        true => standing.catalog.forget_aside()?,
+        // What was lost is not there any more: nobody may take this for the state that the last commit left.
+        false => standing.live.sequence += 1,
     }
     Ok((index, standing))
 }

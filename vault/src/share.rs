@@ -374,6 +374,10 @@ fn accept(
                 continue;
             }
         };
+        if let Err(error) = system::check_same_user(&stream) {
+            tracing::warn!(%error, "a question about the vault was not taken");
+            continue;
+        }
         let Some(number) = sessions.enter(&stream) else { continue };
         let (known, id, key, vault) = (sessions.clone(), *id, key.clone(), vault.clone());
         let serve = move || {

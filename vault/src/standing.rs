@@ -17,11 +17,13 @@ pub(crate) struct Standing {
     ids: HashMap<ObjectId, CatalogName>,
     /// Figures of what stands, changes included.
     pub(crate) live: Live,
+    /// How many objects stopped standing since the vault was opened.
+    displaced: u64,
 }
 
 impl Standing {
     pub(crate) fn new(catalog: Catalog, live: Live) -> Standing {
-        Standing { catalog, changes: Changes::new(), ids: HashMap::new(), live }
+        Standing { catalog, changes: Changes::new(), ids: HashMap::new(), live, displaced: 0 }
     }
 
     /// Forgets all changes and figures, for a catalog that was emptied.
@@ -29,6 +31,7 @@ impl Standing {
         self.changes.clear();
         self.ids.clear();
         self.live = Live::default();
+        self.displaced += 1;
     }
 
     /// What stands under a name.
@@ -73,6 +76,7 @@ impl Standing {
     /// the log and its figures.
     pub(crate) fn replace(&mut self, keys: &Keys, name: CatalogName, before: Option<Located>, now: Option<Located>) {
         if let Some(Located { entry, .. }) = before {
+            self.displaced += 1;
             self.live.objects -= 1;
             self.live.bytes -= entry.bytes;
             self.live.sum.subtract(Sum::of_object(keys, &name, &entry.id, entry.sequence));
@@ -84,6 +88,23 @@ impl Standing {
             self.ids.insert(entry.id, name);
         }
         self.changes.insert(name, now);
+    }
+
+    /// How many objects stopped standing since the vault was opened: while that stays the same, what stood stands.
+    pub(crate) fn displaced(&self) -> u64 {
+        self.displaced
+    }
+
+    /// Visits the id of everything that stands, in bounded memory.
+    pub(crate) fn each_id(&self, visit: &mut dyn FnMut(ObjectId)) -> Result<()> {
+        self.catalog.each(&[], &mut |name, located| {
+            if !self.changes.contains_key(&name) {
+                visit(located.entry.id);
+            }
+            Ok(())
+        })?;
+        self.changes.values().flatten().for_each(|located| visit(located.entry.id));
+        Ok(())
     }
 
     /// Moves the changes into the catalog together with the commit they belong to.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -159,16 +160,55 @@ pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Connects to a socket, if nobody else can have made it.
+/// Connects to a socket, if nobody else can have made it and a process of this user listens there.
 pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     check_private(path.parent().unwrap_or(Path::new(".")))?;
-    UnixStream::connect(path)
+    let stream = UnixStream::connect(path)?;
+    check_same_user(&stream).map(|()| stream)
+}
+
+/// Refuses a connection whose other end was opened by a process of another user, root among them. Modes of folder and
+/// socket keep others away already; this holds if those are changed.
+pub(crate) fn check_same_user(stream: &UnixStream) -> io::Result<()> {
+    match peer(stream)? == own_user() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "a process of another user is at the other end")),
+    }
+}
+
+/// The user, as the kernel noted it when the other end connected or began to listen.
+#[allow(unsafe_code)]
+fn peer(stream: &UnixStream) -> io::Result<u32> {
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed; the kernel writes at most `length` bytes to
+    // `peer`, which has that many and of which all values are valid.
+    let done = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    match done {
+        0 if length as usize == size_of::<libc::ucred>() => Ok(peer.uid),
+        0 => Err(io::ErrorKind::InvalidData.into()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[allow(unsafe_code)]
+fn own_user() -> u32 {
+    // SAFETY: it takes nothing, cannot fail and changes nothing.
+    unsafe { libc::geteuid() }
 }
 
 /// Refuses a folder that is not this user's alone.
 fn check_private(folder: &Path) -> io::Result<()> {
-    let (folder, own) = (fs::symlink_metadata(folder)?, fs::metadata("/proc/self")?.uid());
-    match folder.is_dir() && folder.uid() == own && folder.mode() & 0o077 == 0 {
+    let folder = fs::symlink_metadata(folder)?;
+    match folder.is_dir() && folder.uid() == own_user() && folder.mode() & 0o077 == 0 {
         true => Ok(()),
         false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "its folder is open to other users")),
     }

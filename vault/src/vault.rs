@@ -188,6 +188,11 @@ impl Vault {
         Ok(self.noticed(self.standing.by_id(id))?.is_some())
     }
 
+    /// Visits the id of every object that stands.
+    pub(crate) fn each_standing(&self, visit: &mut dyn FnMut(ObjectId)) -> Result<()> {
+        self.noticed(self.standing.each_id(visit))
+    }
+
     /// All objects of a kind that stand, oldest first.
     ///
     /// # Errors

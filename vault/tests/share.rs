@@ -5,8 +5,9 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -302,6 +303,33 @@ fn question_while_the_holder_is_busy_waits_for_it() {
     asked.status().unwrap();
     assert!(asking.elapsed() > Duration::from_millis(300));
     holding.join().unwrap().unwrap();
+}
+
+/// What a program of a user hears from the socket.
+fn heard_by(user: u32, socket: &Path) -> Vec<u8> {
+    const LISTEN: &str = "my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die qq(cannot connect: $!\n); \
+                          local $/; binmode STDOUT; print <$s> // '';";
+    let mut perl = Command::new("perl");
+    perl.args(["-MIO::Socket::UNIX", "-e", LISTEN]).arg(socket).current_dir("/").uid(user);
+    let output = perl.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn program_of_another_user_is_sent_away_whatever_the_modes() {
+    let (dir, _path, sockets, _shared) = holder();
+    let own = fs::metadata(dir.path()).unwrap().uid();
+    if own != 0 {
+        println!("SKIPPED: only root can start a program as another user");
+        return;
+    }
+    let place = socket(&sockets);
+    for (path, mode) in [(dir.path(), 0o755), (&sockets, 0o755), (&place, 0o666)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    assert_eq!(heard_by(own, &place).len(), 40);
+    assert_eq!(heard_by(65_534, &place), b"");
 }
 
 const DIR: &str = "VAULT_SHARE_DIR";

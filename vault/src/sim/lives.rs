@@ -60,10 +60,10 @@ fn last(run: &mut Run) {
     assert_eq!(problems, Some(Vec::new()));
 }
 
-/// Two faults in one collection, and an index folder that a power cut brought back.
+/// Two faults in one collection; an index folder, and a pack whose header failed, that a power cut brought back.
 #[test]
 fn lives_that_ended_badly_once_end_well() {
-    for seed in [33_045, 70_548, 78_692] {
+    for seed in [33_045, 70_548, 78_692, 84_986] {
         live(seed);
     }
 }
