@@ -107,6 +107,9 @@ pub enum Command {
     /// Embedding models that jobs may use
     #[command(subcommand)]
     Model(ModelCommand),
+    /// The processes that jobs and importers run in
+    #[command(subcommand)]
+    Worker(WorkerCommand),
     /// Run the whole loop as two people, on real parts
     Demo {
         /// What to import instead of the bundled sample
@@ -513,6 +516,23 @@ pub enum ModelCommand {
     },
 }
 
+/// `worker`
+#[derive(Subcommand)]
+pub enum WorkerCommand {
+    /// Start one, let it try to get out, and say what shuts it in
+    Status,
+    /// Give workers input even where this layer of their confinement is missing
+    Allow {
+        /// privileges, landlock, seccomp or limits
+        layer: String,
+    },
+    /// Give workers no input where this layer is missing, as it is by default
+    Require {
+        /// privileges, landlock, seccomp or limits
+        layer: String,
+    },
+}
+
 /// Where jobs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
@@ -525,6 +545,15 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// What it asks of `compute`.
+    pub fn choice(self) -> compute::Choice {
+        match self {
+            DeviceChoice::Auto => compute::Choice::Auto,
+            DeviceChoice::Gpu => compute::Choice::Gpu,
+            DeviceChoice::Cpu => compute::Choice::Cpu,
+        }
+    }
+
     /// The word on the command line.
     pub fn word(self) -> &'static str {
         match self {

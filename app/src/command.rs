@@ -10,9 +10,10 @@ use crate::dataset::Selection;
 use crate::error::{Code, Error, Result};
 use crate::home::{self, Home};
 use crate::network::{self, Network};
+use crate::worker::setting::Rule;
 use crate::{
     backup, bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, progress, publish,
-    reward, status, time, trail, wallet,
+    reward, status, time, trail, wallet, worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -133,6 +134,14 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         }),
         Command::Model(ModelCommand::List) => Outcome::of(&model::list()?),
         Command::Model(ModelCommand::Add { path }) => Outcome::of(&model::add(&path)?),
+        Command::Worker(verb) => {
+            let mut home = context.home()?;
+            Outcome::of(&match verb {
+                WorkerCommand::Status => worker::setting::status(&home)?,
+                WorkerCommand::Allow { layer } => worker::setting::set(&mut home, layer.parse()?, Rule::MayLack)?,
+                WorkerCommand::Require { layer } => worker::setting::set(&mut home, layer.parse()?, Rule::MustHave)?,
+            })
+        }
         Command::Demo { data, device, keep } => {
             progress::watch_interrupt();
             let rpc = std::env::var("USUFRUCT_RPC").ok();

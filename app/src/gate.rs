@@ -6,11 +6,15 @@ use provenance::exchange::MAX_PACKAGE;
 
 use crate::error::{Error, Result};
 use crate::release;
+use crate::worker::wire::Place;
 
 /// Bytes that one record may give, at most: the widest row a model here produces.
 const MAX_ROW_BYTES: u64 = 4 * 4096;
 /// Bytes of a package besides rows, salts and leaves, at most.
 const PACKAGE_HEAD: u64 = 1024;
+
+/// How far the square of a row's length may be from 1: rounding, and no more.
+const UNIT_WITHIN: f64 = 1e-3;
 
 /// What an `embed` job will let out, in plain words, before it runs. `released` are the fields that leave with each row.
 pub fn preview(records: u64, dimension: u64, released: &[String]) -> Vec<String> {
@@ -27,7 +31,7 @@ pub fn preview(records: u64, dimension: u64, released: &[String]) -> Vec<String>
             rows_bytes(records, dimension)
         ),
         "a salted commitment to each record (nothing can be read from it)".to_owned(),
-        "the name of the model and of the device".to_owned(),
+        "the name of the model, and whether a CPU or a GPU computed it".to_owned(),
         fields,
         "an embedding is data: much of a text can be recovered from it. No privacy budget protects it".to_owned(),
     ]
@@ -52,32 +56,57 @@ pub fn rows_bytes(records: u64, dimension: u64) -> u64 {
     records * dimension * 4
 }
 
+/// What may be said of where it was computed: one of three words, not the name that a driver or a worker gave.
+pub fn device(place: &Place) -> &'static str {
+    match (place.gpu, place.software) {
+        (false, _) => "a CPU",
+        (true, false) => "a GPU",
+        (true, true) => "a GPU in software",
+    }
+}
+
 /// Lets an output pass.
 ///
 /// # Errors
-/// `Refused` where it is not what was declared: a row for each record, rows of one width, numbers only, and at least as
-/// many records as the terms ask for.
+/// `Refused` where it is not what was declared: a row for each record, each as [`pass_rows`] asks, and at least as many
+/// records as the terms ask for.
 pub fn pass(output: &Output, records: u64, dimension: u64, min_records: u32) -> Result<()> {
-    let refuse = |why: String| Err(Error::refused(format!("the output gate let nothing out: {why}")));
     if records < u64::from(min_records) {
         return refuse(format!("the terms ask for at least {min_records} records and the dataset has {records}"));
     }
     if output.rows.len() as u64 != records {
         return refuse(format!("{} rows for {records} records", output.rows.len()));
     }
+    output.rows.iter().enumerate().try_for_each(|(position, row)| pass_rows(row, position, 1, dimension))
+}
+
+/// Lets `count` rows pass that follow each other in one piece, the first at `position`.
+///
+/// # Errors
+/// `Refused` where a row is not `dimension` finite numbers, as 32-bit floats, that make a vector of length 1.
+pub fn pass_rows(rows: &[u8], position: usize, count: usize, dimension: u64) -> Result<()> {
     let width = dimension * 4;
-    if width > MAX_ROW_BYTES {
+    if width == 0 || width > MAX_ROW_BYTES {
         return refuse(format!("a row of {width} bytes; the most is {MAX_ROW_BYTES}"));
     }
-    for (position, row) in output.rows.iter().enumerate() {
-        if row.len() as u64 != width {
-            return refuse(format!("row {position} has {} bytes; {width} were declared", row.len()));
+    if rows.len() as u64 != count as u64 * width {
+        return refuse(format!("{} bytes for {count} rows of {width} bytes from row {position} on", rows.len()));
+    }
+    for (number, row) in rows.chunks_exact(width as usize).enumerate() {
+        let values = row.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+        if !values.clone().all(f32::is_finite) {
+            return refuse(format!("row {} holds something that is no number", position + number));
         }
-        if !row.chunks_exact(4).all(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]).is_finite()) {
-            return refuse(format!("row {position} holds something that is no number"));
+        let length: f64 = values.map(|value| f64::from(value) * f64::from(value)).sum();
+        if (length - 1.0).abs() > UNIT_WITHIN {
+            return refuse(format!("row {} is no vector of length 1", position + number));
         }
     }
     Ok(())
+}
+
+fn refuse<T>(why: String) -> Result<T> {
+    Err(Error::refused(format!("the output gate let nothing out: {why}")))
 }
 
 /// Lets the released fields pass, as the bytes that would leave: one entry a row, or none at all.
@@ -85,7 +114,6 @@ pub fn pass(output: &Output, records: u64, dimension: u64, min_records: u32) -> 
 /// # Errors
 /// `Refused` where a row has more than its owner released: another field, free text, or too many bytes.
 pub fn pass_fields(fields: &[Vec<u8>], records: u64, released: &[String]) -> Result<()> {
-    let refuse = |why: String| Err(Error::refused(format!("the output gate let nothing out: {why}")));
     if released.is_empty() && fields.is_empty() {
         return Ok(());
     }
@@ -113,6 +141,68 @@ mod tests {
 
     fn row(name: &str, value: Released) -> Vec<u8> {
         release::to_bytes(&Fields::from([(name.to_owned(), value)])).unwrap()
+    }
+
+    fn unit(dimension: usize) -> Vec<u8> {
+        let mut row = vec![0; dimension * 4];
+        row[..4].copy_from_slice(&1f32.to_le_bytes());
+        row
+    }
+
+    fn output(rows: &[Vec<u8>]) -> Output {
+        Output { rows: rows.to_vec(), dimension: 8, dtype: compute::Dtype::F32 }
+    }
+
+    /// That ten rows pass, and do not with the fourth changed like this; what the gate said.
+    fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut rows = vec![unit(8); 10];
+        pass(&output(&rows), 10, 8, 10).unwrap();
+        change(&mut rows[3]);
+        pass(&output(&rows), 10, 8, 10).unwrap_err().message
+    }
+
+    #[test]
+    fn rows_of_another_shape_are_refused() {
+        assert!(refused(|row| row.truncate(28)).contains("28 bytes for 1 rows of 32 bytes from row 3"));
+        assert!(refused(|row| row.push(0)).contains("33 bytes"));
+        assert!(refused(Vec::clear).contains("0 bytes"));
+        let rows = output(&vec![unit(8); 10]);
+        for (records, dimension) in [(9, 8), (11, 8), (10, 7), (10, 9), (10, 0), (10, 1 << 40)] {
+            assert!(pass(&rows, records, dimension, 1).is_err(), "{records} {dimension}");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_no_unit_vectors_are_refused() {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(refused(|row| row[4..8].copy_from_slice(&value.to_le_bytes())).contains("row 3 holds something"));
+        }
+        for value in [0f32, 1.1, -0.9, 1e30] {
+            assert!(refused(|row| row[..4].copy_from_slice(&value.to_le_bytes())).contains("row 3 is no vector"));
+        }
+        let text = b"my bank is in Zurich, my number is 41";
+        assert!(refused(|row| row.copy_from_slice(&text[..32])).contains("row 3"));
+    }
+
+    #[test]
+    fn outputs_of_fewer_records_than_the_terms_ask_for_are_refused() {
+        let rows = output(&vec![unit(8); 10]);
+        assert!(pass(&rows, 10, 8, 11).unwrap_err().message.contains("at least 11"));
+    }
+
+    #[test]
+    fn outputs_over_the_quota_are_refused_before_they_are_computed() {
+        fits(1000, 384, 0).unwrap();
+        assert!(fits(MAX_PACKAGE / 4 / 384, 384, 0).is_err());
+        assert!(fits(1 << 21, 384, 32).is_err());
+    }
+
+    #[test]
+    fn device_is_one_of_three_words() {
+        let place = |gpu, software| Place { gpu, software, name: "my bank is in Zurich".into() };
+        assert_eq!(device(&place(false, true)), "a CPU");
+        assert_eq!(device(&place(true, false)), "a GPU");
+        assert_eq!(device(&place(true, true)), "a GPU in software");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Kind {
     Members,
     /// The contributor's side of a job.
     Job,
+    /// Finished rows of a job that is not done yet.
+    Batch,
     /// The sealed package of a job.
     Package,
     /// The consumer's side of a job, by its spec.
@@ -62,6 +64,7 @@ impl Kind {
             Kind::Manifest => "manifest",
             Kind::Members => "members",
             Kind::Job => "job",
+            Kind::Batch => "batch",
             Kind::Package => "package",
             Kind::Request => "request",
             Kind::Intent => "intent",

@@ -12,10 +12,12 @@ use sha2::{Digest, Sha256};
 use crate::connector::{self, Format};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
+use crate::importer::{self, Importer};
 use crate::library::{self, Adding, RecordId};
 use crate::progress::{Progress, check_interrupt};
 use crate::record::Record;
 use crate::view;
+use crate::worker::setting;
 
 /// The vault is made durable after about this many bytes: a sync a file would cost more than the file.
 const COMMIT_EVERY: u64 = 64 << 20;
@@ -50,7 +52,8 @@ pub fn run(home: &mut Home, paths: &[PathBuf], source: Option<&str>) -> Result<v
             return Err(Error::not_found(format!("{} is not there", path.display())).hint("Nothing was imported."));
         }
     }
-    let mut run = Run { known: library::ids(home)?, done: view::Import::default(), uncommitted: 0 };
+    let importer = Importer::new(setting::allowed(home)?);
+    let mut run = Run { known: library::ids(home)?, done: view::Import::default(), uncommitted: 0, importer };
     for path in paths {
         let name = match source {
             Some(name) => name.to_owned(),
@@ -114,6 +117,7 @@ struct Run {
     known: HashSet<RecordId>,
     done: view::Import,
     uncommitted: u64,
+    importer: Importer,
 }
 
 impl Run {
@@ -151,7 +155,8 @@ impl Run {
             self.again(known, shown);
             return Ok(());
         }
-        let read = match self.records(&mut file, source, &shown) {
+        self.importer.ready()?;
+        let read = match self.records(&mut file, bytes, source, &shown) {
             Ok(read) => read,
             Err(error) => {
                 self.done.errors.push(failed(error.to_string()));
@@ -193,16 +198,16 @@ impl Run {
     }
 
     /// Reads a file's records, leaving out those that the vault has.
-    fn records(&self, file: &mut File, source: &str, shown: &str) -> Result<Reading> {
-        file.seek(SeekFrom::Start(0))?;
+    fn records(&mut self, file: &mut File, bytes: u64, source: &str, shown: &str) -> Result<Reading> {
         let mut records = Vec::new();
         let mut seen = HashSet::new();
         let mut duplicates = 0;
-        let context = connector::Context::new(source, shown);
-        let summary = connector::read(file, &context, &mut |record| {
-            check_interrupt().map_err(connector::Error::receiver)?;
-            let id = record.identity().map_err(connector::Error::receiver)?;
-            if self.known.contains(&id) || !seen.insert(id) {
+        let known = &self.known;
+        let from = importer::Source { file, bytes, source, name: shown };
+        let summary = self.importer.read(from, &mut |record| {
+            check_interrupt()?;
+            let id = record.identity()?;
+            if known.contains(&id) || !seen.insert(id) {
                 duplicates += 1;
             } else {
                 records.push(record);

@@ -7,6 +7,9 @@ use app::command;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if let Some(ended) = app::worker::enter() {
+        return ended;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -21,6 +21,9 @@ pub struct Known {
     pub dimension: u64,
     /// Where it is.
     pub folder: PathBuf,
+    /// What others may hear it called: the name that this program knows it by, or its digest. The name of a folder on this
+    /// machine is nobody's business.
+    pub public_name: String,
 }
 
 /// Where models are kept: the folder of `USUFRUCT_MODEL`, or `$XDG_DATA_HOME/usufruct/models`.
@@ -53,7 +56,9 @@ fn known() -> Result<Vec<Known>> {
 }
 
 fn describe(model: &Model, folder: PathBuf) -> Known {
-    Known { name: model.name().to_owned(), digest: model.digest(), dimension: model.dimension() as u64, folder }
+    let digest = model.digest();
+    let public_name = if model.is_known() { model.name().to_owned() } else { hex::encode(digest) };
+    Known { name: model.name().to_owned(), digest, dimension: model.dimension() as u64, folder, public_name }
 }
 
 fn missing(what: &str) -> Error {

@@ -11,6 +11,7 @@ mod select;
 mod settings;
 mod task;
 mod vault;
+mod worker;
 
 pub use dataset::*;
 pub use job::*;
@@ -21,6 +22,7 @@ pub use select::*;
 pub use settings::*;
 pub use task::*;
 pub use vault::*;
+pub use worker::*;
 
 use std::fmt::{self, Formatter};
 

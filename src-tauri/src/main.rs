@@ -22,6 +22,9 @@ use crate::desk::{Desk, MAIN};
 use crate::windows::Beside;
 
 fn main() -> ExitCode {
+    if let Some(ended) = app::worker::enter() {
+        return ended;
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

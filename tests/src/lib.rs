@@ -38,6 +38,8 @@ pub struct Person {
     pub passphrase: String,
     /// Folders that this person's processes are confined to; none for no confinement.
     pub confined: Vec<PathBuf>,
+    /// The program that it runs.
+    pub program: String,
 }
 
 impl Person {
@@ -51,12 +53,25 @@ impl Person {
             network: "embedded".into(),
             passphrase: format!("correct horse {name}"),
             confined: vec![],
+            program: "usufruct".into(),
+        }
+    }
+
+    /// The same person.
+    pub fn again(&self) -> Self {
+        Person {
+            home: self.home.clone(),
+            network_home: self.network_home.clone(),
+            network: self.network.clone(),
+            passphrase: self.passphrase.clone(),
+            confined: self.confined.clone(),
+            program: self.program.clone(),
         }
     }
 
     /// The command, not started.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program("usufruct"));
+        let mut command = Command::new(program(&self.program));
         command
             .args(args)
             .arg("--json")

@@ -148,6 +148,7 @@ fn vault_with_three_notes(place: &Path, dir: &Path) -> String {
         std::fs::write(notes.join(name), text).unwrap();
     }
     let mut home = Home::open(dir, PASSPHRASE).unwrap();
+    app::worker::set_manner(app::worker::Manner::of(&tests::program("usufruct")));
     let imported = app::import::run(&mut home, &[notes], Some("notes")).unwrap();
     assert_eq!(imported.records, 3);
     created.vault_id

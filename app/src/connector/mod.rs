@@ -17,6 +17,8 @@ mod time;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::{Record, RecordError};
 
 pub use sniff::{HEAD_BYTES, sniff};
@@ -29,7 +31,7 @@ pub const MAX_OTHERS: usize = 1_000;
 const MAX_REPORT_CHARS: usize = 300;
 
 /// What a file turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Format {
     /// A ChatGPT export: the zip, or a conversations file out of it.
     Chatgpt,
@@ -52,7 +54,8 @@ pub enum Format {
 }
 
 /// Something that could not be read, while the rest went in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Problem {
     /// The file, with the archive entry after a slash.
     pub file: String,
@@ -70,7 +73,8 @@ impl fmt::Display for Problem {
 }
 
 /// What reading one file came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Summary {
     /// What the file was.
     pub format: Format,

@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod fetch;
 pub mod package;
 pub mod request;
+mod rows;
 pub mod run;
 pub mod settle;
 pub mod template;

@@ -16,7 +16,7 @@ use zk::statement::Statement;
 
 use super::delivery::Delivery;
 use super::template::{Proving, Template, Work};
-use super::{Seen, Side, keep, see, template_and_circuit};
+use super::{Seen, Side, keep, rows, see, template_and_circuit};
 use crate::args::DeviceChoice;
 use crate::dataset;
 use crate::error::{Error, Result};
@@ -217,6 +217,7 @@ fn compute_and_seal(
     });
     home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;
     home.keep_bytes(Kind::Package, &ids::shown(seen.record.id), &sealed)?;
+    rows::forget(home, &work.job, work.count as usize)?;
     keep(home, seen.record.id, &seen.kept)
 }
 

@@ -4,6 +4,7 @@
 
 mod device;
 mod embed;
+mod headers;
 mod model;
 mod output;
 mod support;

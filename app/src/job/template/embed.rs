@@ -1,7 +1,6 @@
 //! `embed`: a vector for each record. The rows are *bound*: a tree over them stands beside the dataset's.
 
-use compute::template::{Continue, embed};
-use compute::{Choice, Device, Model, Row};
+use compute::{Dtype, Output, Row};
 use provenance::manifest::Manifest;
 use zk::merkle::Tree;
 use zk::proof::Proof;
@@ -11,8 +10,10 @@ use super::{Asked, Delivered, Made, Proving, Work};
 use crate::args::DeviceChoice;
 use crate::dataset::{self, Dataset, Opened};
 use crate::error::{Error, Result};
+use crate::home::Home;
 use crate::job::package::{Expected, Package};
-use crate::progress::{Progress, check_interrupt};
+use crate::job::rows::{self, Order};
+use crate::progress::Progress;
 use crate::view::Check;
 use crate::{gate, model, proving, random, release};
 
@@ -31,40 +32,47 @@ pub(super) fn leaves(work: &Work) -> Result<Vec<String>> {
     Ok(gate::preview(work.count, model.dimension, released))
 }
 
-pub(super) fn compute(work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
+pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
     let Work { dataset, count, min_records, .. } = work;
-    let model = Model::open(&model::find(&work.spec.model)?.folder)?;
-    let device = open_device(device)?;
-    eprintln!("embedding {} records with {} on {}", opened.records.len(), model.name(), device.name());
+    let model = model::find(&work.spec.model)?;
     let included = dataset.included();
-    let rows: Vec<Row> = opened.records.iter().map(|record| Row::new(record.readable(&included))).collect();
-    let output = {
-        let mut progress = Progress::start("embedding records");
-        embed::run(&model, &device, &params(&work.spec.params)?, &rows, &mut |done, total| match progress
-            .at(done, total)
-        {
-            Ok(()) => Continue::Yes,
-            Err(_) => Continue::No,
-        })
-    };
-    check_interrupt()?;
-    let output = output?;
-    gate::pass(&output, *count, model.dimension() as u64, *min_records)?;
+    let text = |position: usize| Row::new(opened.records[position].readable(&included)).head().as_bytes().to_vec();
+    let width = model.dimension as usize * Dtype::F32.bytes();
+    let computed = rows::compute(
+        home,
+        &Order {
+            job: &work.job,
+            template: "embed",
+            model: Some(&model),
+            params: &work.spec.params,
+            root: &dataset.root,
+            count: opened.records.len(),
+            row: &text,
+            width,
+            pass: &|rows, first| gate::pass_rows(rows, first, rows.len() / width, model.dimension),
+            end: 0,
+            device,
+            what: "embedding records",
+        },
+    )?;
+    let rows = computed.rows.chunks_exact(width).map(<[u8]>::to_vec).collect();
+    let output = Output { rows, dimension: model.dimension as usize, dtype: Dtype::F32 };
+    gate::pass(&output, *count, model.dimension, *min_records)?;
     let fields = released(dataset, opened)?;
     gate::pass_fields(&fields, *count, &dataset.selection.released)?;
 
     let salts = (0..output.rows.len()).map(|_| random::bytes()).collect::<Result<Vec<[u8; 32]>>>()?;
     let leaves: Vec<zk::Field> = opened.leaves.iter().map(Leaf::hash).collect();
-    // The name of a folder on this machine is nobody's business.
-    let name = if model.is_known() { model.name().to_owned() } else { hex::encode(model.digest()) };
-    let package = Package::new(&name, &device.name(), model.dimension() as u32, &output.rows, &salts, &leaves)
-        .with_fields(fields);
+    let name = model.public_name;
+    let package =
+        Package::new(&name, gate::device(&computed.device), output.dimension as u32, &output.rows, &salts, &leaves)
+            .with_fields(fields);
     let digests: Vec<[u8; 32]> = (0..output.rows.len()).map(|position| package.row_digest(position)).collect();
     Ok(Made {
         package: package.to_bytes()?,
         output_root: output_tree(dataset, opened, &digests)?.root(),
         opening: digests.concat(),
-        device: device.name(),
+        device: computed.device.name,
         model: Some(name),
     })
 }
@@ -76,26 +84,6 @@ fn released(dataset: &Dataset, opened: &Opened) -> Result<Vec<Vec<u8>>> {
         return Ok(Vec::new());
     }
     opened.records.iter().map(|record| release::to_bytes(&release::of(record, names)?)).collect()
-}
-
-/// The consumer's parameters, within the template's bounds.
-fn params(wanted: &serde_json::Value) -> Result<embed::Params> {
-    let params: embed::Params = serde_json::from_value(wanted.clone())
-        .map_err(|e| Error::refused(format!("the request's parameters are not those of embed: {e}")))?;
-    params.check()?;
-    Ok(params)
-}
-
-fn open_device(choice: DeviceChoice) -> Result<Device> {
-    let device = Device::open(match choice {
-        DeviceChoice::Auto => Choice::Auto,
-        DeviceChoice::Gpu => Choice::Gpu,
-        DeviceChoice::Cpu => Choice::Cpu,
-    })?;
-    if let Some(reason) = device.fallback() {
-        eprintln!("using the CPU: {reason}");
-    }
-    Ok(device)
 }
 
 fn output_tree(dataset: &Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {

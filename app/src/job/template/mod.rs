@@ -22,6 +22,7 @@ use crate::args::DeviceChoice;
 use crate::dataset::{self, Dataset, Opened};
 use crate::error::{Error, Result};
 use crate::home::Home;
+use crate::ids;
 use crate::network::Network;
 use crate::view::Check;
 
@@ -67,6 +68,8 @@ pub(crate) struct Asked {
 
 /// A requested job as its owner's vault sees it.
 pub(crate) struct Work {
+    /// The job's id, as shown.
+    pub job: String,
     /// What was asked for.
     pub template: Template,
     /// The consumer's request, opened.
@@ -96,7 +99,14 @@ impl Work {
             Error::not_found("this vault does not hold the dataset of this job")
                 .hint("Use the vault that published it.")
         })?;
-        Ok(Work { template, spec, dataset, count: details.count, min_records: license.terms.minRecords })
+        Ok(Work {
+            job: ids::shown(seen.record.id),
+            template,
+            spec,
+            dataset,
+            count: details.count,
+            min_records: license.terms.minRecords,
+        })
     }
 }
 
@@ -219,9 +229,9 @@ impl Template {
     ///
     /// # Errors
     /// `Refused` by the gate or the template's bounds; `Interrupted`.
-    pub(crate) fn compute(self, _home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
+    pub(crate) fn compute(self, home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
         match self {
-            Template::Embed => embed::compute(work, opened, device),
+            Template::Embed => embed::compute(home, work, opened, device),
         }
     }
 

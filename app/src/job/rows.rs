@@ -1,0 +1,179 @@
+//! A job's rows through a worker, batch by batch. Finished batches are kept in the vault, sealed like everything in it: a run
+//! that is cut short loses one batch at most, and the next one goes on behind the last that was kept.
+
+use std::os::unix::ffi::OsStrExt;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use sha2::{Digest, Sha256};
+
+use crate::args::DeviceChoice;
+use crate::error::{Error, Result};
+use crate::home::{Home, Kind};
+use crate::model::Known;
+use crate::progress::Progress;
+use crate::worker::outside::Start;
+use crate::worker::wire::{Ask, Job, Place, Ready, Work, plain};
+use crate::worker::{self, Limits, Worker, setting};
+
+/// Rows in a batch: what is lost at most when a run is cut short.
+pub const BATCH_ROWS: usize = 128;
+/// Processor time that a worker gets before its first batch, in seconds.
+const OPENING_CPU: u64 = 600;
+
+/// What a worker is to compute.
+pub(crate) struct Order<'a> {
+    /// The job's id, as shown.
+    pub job: &'a str,
+    /// The template's name.
+    pub template: &'static str,
+    /// The model, where it takes one.
+    pub model: Option<&'a Known>,
+    /// The consumer's parameters.
+    pub params: &'a serde_json::Value,
+    /// The root of the records that the rows come from.
+    pub root: &'a [u8],
+    /// How many rows there are.
+    pub count: usize,
+    /// The row at a position: what the template reads.
+    pub row: &'a dyn Fn(usize) -> Vec<u8>,
+    /// Bytes that each row gives.
+    pub width: usize,
+    /// The output gate for the rows from a position on: nothing that it refuses is kept.
+    pub pass: &'a dyn Fn(&[u8], usize) -> Result<()>,
+    /// Bytes that come at the end, at most.
+    pub end: usize,
+    /// Where it runs.
+    pub device: DeviceChoice,
+    /// What it is called while it goes on, such as "embedding records".
+    pub what: &'static str,
+}
+
+/// What came out of a worker; what came at the end is not yet through the gate.
+pub(crate) struct Computed {
+    /// What the rows gave, `width` bytes each, one after another.
+    pub rows: Vec<u8>,
+    /// What came at the end.
+    pub end: Vec<u8>,
+    /// Where it was computed.
+    pub device: Place,
+}
+
+/// A batch that is done.
+#[derive(Serialize, Deserialize)]
+struct Batch {
+    /// What it was computed from: a batch of anything else is not taken.
+    #[serde(with = "serde_bytes")]
+    of: Vec<u8>,
+    device: Place,
+    rows: ByteBuf,
+}
+
+/// Computes what is ordered. Batches that an earlier run finished are taken from the vault.
+///
+/// # Errors
+/// What the worker failed at, after which the same order goes on; `Refused` where it is not confined, or its rows do not
+/// pass the gate; `Interrupted`.
+pub(crate) fn compute(home: &mut Home, order: &Order<'_>) -> Result<Computed> {
+    let of = order.digest()?;
+    let mut progress = Progress::start(order.what);
+    let mut rows = Vec::with_capacity(order.count * order.width);
+    let (mut worker, mut device) = (None, None);
+    for (number, first) in (0..order.count).step_by(BATCH_ROWS).enumerate() {
+        let positions = first..order.count.min(first + BATCH_ROWS);
+        let bytes = positions.len() * order.width;
+        let name = format!("{}/{number}", order.job);
+        let kept = match home.find::<Batch>(Kind::Batch, &name) {
+            Ok(Some(batch)) if batch.of == of && batch.rows.len() == bytes => Some(batch),
+            _ => None,
+        };
+        let batch = match kept {
+            Some(batch) => batch,
+            None => {
+                let worker = started(&mut worker, home, order)?;
+                let inputs = positions.map(|position| ByteBuf::from((order.row)(position))).collect();
+                let answer = worker.ask(&Ask::Batch(inputs), bytes)?;
+                if answer.len() != bytes {
+                    return Err(Error::integrity(format!("the worker gave {} bytes for {bytes}", answer.len())));
+                }
+                (order.pass)(&answer, first)?;
+                let batch = Batch { of: of.clone(), device: place(&worker.ready), rows: ByteBuf::from(answer) };
+                if order.width > 0 {
+                    home.keep(Kind::Batch, &name, &batch)?;
+                    home.commit()?;
+                }
+                batch
+            }
+        };
+        rows.extend_from_slice(&batch.rows);
+        device = Some(batch.device);
+        progress.at((rows.len() / order.width.max(1)) as u64, order.count as u64)?;
+    }
+    let end = match order.end {
+        0 => Vec::new(),
+        limit => started(&mut worker, home, order)?.ask(&Ask::Finish, limit)?,
+    };
+    let device = device.ok_or_else(|| Error::refused("there are no rows"))?;
+    Ok(Computed { rows, end, device })
+}
+
+/// Drops the batches that were kept for a job.
+///
+/// # Errors
+/// When the vault cannot be written.
+pub(crate) fn forget(home: &mut Home, job: &str, count: usize) -> Result<()> {
+    (0..count.div_ceil(BATCH_ROWS)).try_for_each(|number| home.forget(Kind::Batch, &format!("{job}/{number}")))
+}
+
+/// The order's worker, started at its first use.
+fn started<'w>(worker: &'w mut Option<Worker>, home: &Home, order: &Order<'_>) -> Result<&'w mut Worker> {
+    if worker.is_none() {
+        *worker = Some(order.start(home)?);
+    }
+    worker.as_mut().ok_or_else(|| Error::failure("there is no worker"))
+}
+
+fn place(ready: &Ready) -> Place {
+    let unknown = || Place { gpu: false, software: false, name: "unknown".to_owned() };
+    ready.device.as_ref().map_or_else(unknown, |place| Place { name: plain(&place.name), ..place.clone() })
+}
+
+impl Order<'_> {
+    fn start(&self, home: &Home) -> Result<Worker> {
+        let manner = worker::manner()?;
+        let batches = self.count.div_ceil(BATCH_ROWS) as u64;
+        let job = Job {
+            template: self.template.to_owned(),
+            model: self.model.map(|model| ByteBuf::from(model.folder.as_os_str().as_bytes())),
+            digest: ByteBuf::from(self.model.map_or([0; 32], |model| model.digest)),
+            device: self.device.choice(),
+        };
+        let mut worker = Worker::start(Start {
+            program: &manner.program,
+            work: Work::Job(job),
+            limits: Limits::job(OPENING_CPU + batches * manner.patience.as_secs()),
+            allowed: &setting::allowed(home)?,
+            without: &manner.without,
+            patience: manner.patience,
+        })?;
+        if let Some(reason) = &worker.ready.fallback {
+            eprintln!("using the CPU: {}", plain(reason));
+        }
+        eprintln!("{} on {}, {}", self.what, place(&worker.ready).name, worker.confinement());
+        let params = serde_json::to_vec(self.params).map_err(|e| Error::failure(e.to_string()))?;
+        worker.ask(&Ask::Params(ByteBuf::from(params)), 0)?;
+        Ok(worker)
+    }
+
+    /// What the rows depend on.
+    fn digest(&self) -> Result<Vec<u8>> {
+        let mut hash = Sha256::new();
+        let model = self.model.map_or([0; 32], |model| model.digest);
+        let params = self.params.to_string();
+        for part in [self.template.as_bytes(), &model, params.as_bytes(), self.root, &self.count.to_le_bytes()] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Ok(hash.finalize().to_vec())
+    }
+}

@@ -1,0 +1,183 @@
+//! Jobs and imports in their own, confined processes: that they are, and that a worker which means harm gets nothing out,
+//! takes nothing along, and leaves the job to be run again or refunded.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+use tests::market::{Market, notes};
+use tests::{Person, program, text};
+
+/// What every canary of the hostile worker holds.
+const CANARY: &[u8] = b"CANARY";
+
+/// Runs a command of `person` with the hostile worker as its worker, doing `act`.
+fn with_hostile(person: &Person, folder: &Path, act: &str, args: &[&str]) -> (Option<i32>, Value, Output) {
+    let worker = folder.join(act);
+    if !worker.exists() {
+        std::os::unix::fs::symlink(program("hostile-worker"), &worker).expect("a link");
+    }
+    with_worker(person, &worker, &[("TEST_PATIENCE", "4")], args)
+}
+
+fn with_worker(person: &Person, worker: &Path, more: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Value, Output) {
+    let other = Person { program: "usufruct-with-worker".into(), ..person.again() };
+    let mut command = other.command(args);
+    command.env("TEST_WORKER", worker);
+    let output = command.envs(more.iter().copied()).output().expect("it starts");
+    let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{act:?}", act = output));
+    (output.status.code(), answer, output)
+}
+
+fn holds(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(holds(&path, needle));
+        } else if fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|window| window == needle)) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn job_runs_fully_confined() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 10, &[]);
+    market.contributor.run(&["job", "approve", &job]);
+    let output = market.contributor.command(&["job", "run", &job, "--device", "cpu"]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("fully confined (namespaces, privileges, landlock, limits, seccomp;"), "{said}");
+}
+
+#[test]
+fn hostile_worker_gets_nothing_out_and_the_job_can_be_run_again() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 10, &["--respond-within", "1"]);
+    market.contributor.run(&["job", "approve", &job]);
+    let run = ["job", "run", &job, "--device", "cpu"];
+    let network = &market.contributor.network_home;
+    let content = || fs::read_dir(network.join("content")).map(Iterator::count).unwrap_or(0);
+    let before = content();
+    // Act, and the exit code that it comes to: 6 for an answer that is none, 8 for one that the gate refuses, 1 for none.
+    for (act, code) in [
+        ("params", 6),
+        ("rows", 8),
+        ("nan", 8),
+        ("infinite", 8),
+        ("zero", 8),
+        ("short", 6),
+        ("row-less", 6),
+        ("long", 6),
+        ("huge", 6),
+        ("nothing", 6),
+        ("crash", 1),
+        ("abort", 1),
+        ("hang", 1),
+        ("slow", 1),
+        ("truncated", 6),
+        ("endless", 6),
+        ("announced", 1),
+        ("failed", 1),
+        ("records", 6),
+        ("ready-again", 6),
+        ("garbage", 6),
+        ("field", 6),
+        ("spelling", 6),
+        ("behind", 6),
+        ("silent-layers", 8),
+        ("twice-landlock", 8),
+        ("without-landlock", 8),
+        ("without-seccomp", 8),
+        ("without-limits", 8),
+        ("without-privileges", 8),
+    ] {
+        let (ended, answer, output) = with_hostile(&market.contributor, market.folder.path(), act, &run);
+        assert_eq!(ended, Some(code), "{act}: {answer:#} {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(content(), before, "{act} left something in the content store");
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{act} moved the cursor");
+    }
+    assert_eq!(holds(network, CANARY), Vec::<PathBuf>::new());
+    assert_eq!(holds(&market.contributor.home, CANARY), Vec::<PathBuf>::new());
+    // The same job with the real worker.
+    assert_eq!(text(&market.contributor.run(&["job", "show", &job]), "state"), "approved");
+    assert_eq!(market.contributor.run(&run)["state"], "drawn");
+}
+
+#[test]
+fn words_of_a_worker_stay_with_the_owner() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 10, &[]);
+    market.contributor.run(&["job", "approve", &job]);
+    let run = ["job", "run", &job, "--device", "cpu"];
+    let (code, answer, _) = with_hostile(&market.contributor, market.folder.path(), "words", &run);
+    assert_eq!(code, Some(0), "{answer:#}");
+    // Its rows are well formed; the names that it gave are shown to the owner and are nowhere else.
+    market.consumer.run(&["job", "accept", &job]);
+    market.contributor.run(&["job", "settle", &job]);
+    let out = market.received().join("output");
+    let fetched = market.consumer.run(&["job", "fetch", &job, "--out", &out.to_string_lossy()]);
+    assert!(!fetched.to_string().contains("CANARY"), "{fetched:#}");
+    assert!(fs::read_to_string(out.join("README.md")).expect("a file").contains("on a CPU"));
+    assert_eq!(holds(&out, CANARY), Vec::<PathBuf>::new());
+    assert_eq!(holds(&market.contributor.network_home, CANARY), Vec::<PathBuf>::new());
+    let shown = market.consumer.run(&["job", "show", &job]);
+    assert!(!shown.to_string().contains("CANARY"), "{shown:#}");
+}
+
+#[test]
+fn job_whose_worker_failed_is_refunded() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 10, &["--respond-within", "1"]);
+    market.contributor.run(&["job", "approve", &job]);
+    let run = ["job", "run", &job, "--device", "cpu"];
+    assert_eq!(with_hostile(&market.contributor, market.folder.path(), "rows", &run).0, Some(8));
+    market.wait(3600 + 60);
+    assert_eq!(market.consumer.run(&["job", "refund", &job])["state"], "refunded");
+    assert_eq!(market.consumer.run(&["reward", "claim"])["claimed"], "2.5 USU");
+}
+
+#[test]
+fn worker_without_a_layer_gets_no_input_until_its_owner_allows_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    for layer in ["privileges", "landlock", "seccomp", "limits"] {
+        let files = folder.path().join(layer);
+        notes(&files, layer, 3);
+        let import = ["import", &files.to_string_lossy()];
+        let without = |args: &[&str]| with_worker(&person, &program("usufruct"), &[("TEST_WITHOUT", layer)], args);
+        let (code, answer, _) = without(&import);
+        assert_eq!(code, Some(8), "{layer}: {answer:#}");
+        assert!(answer["error"]["message"].as_str().is_some_and(|said| said.contains(layer)), "{answer:#}");
+        person.run(&["worker", "allow", layer]);
+        assert_eq!(without(&import).0, Some(0), "{layer} was allowed to be missing");
+        person.run(&["worker", "require", layer]);
+    }
+    assert_eq!(person.run(&["record", "list"])["total"], 12);
+    person.fails(2, &["worker", "allow", "hope"]);
+    let status = person.run(&["worker", "status"]);
+    assert_eq!(status["confined"], true, "{status:#}");
+}
+
+#[test]
+fn importer_that_dies_of_a_file_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    let files = folder.path().join("files");
+    notes(&files, "files", 3);
+    for act in ["crash", "hang", "garbage", "stranger", "greedy", "nonsense"] {
+        let (code, answer, _) =
+            with_hostile(&person, folder.path(), act, &["import", &files.to_string_lossy(), "--source", "n"]);
+        assert_eq!(code, Some(9), "{act}: {answer:#}");
+        assert_eq!((&answer["records"], answer["errors"].as_array().map(Vec::len)), (&0.into(), Some(3)), "{act}");
+    }
+    assert_eq!(person.run(&["record", "list"])["total"], 0);
+    person.run(&["import", &files.to_string_lossy(), "--source", "n"]);
+    assert_eq!(person.run(&["record", "list"])["total"], 3);
+}
