@@ -36,7 +36,7 @@ test-contracts:
 	cd contracts && npm run --silent abi-check && npm test --silent
 
 test-ui:
-	cd ui && npm run --silent check && npm test --silent
+	cd ui && npm run --silent check && npm test --silent && npm run --silent build -- --logLevel warn && npm run --silent browser
 
 lint:
 	cargo fmt --all --check

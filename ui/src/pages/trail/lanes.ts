@@ -6,7 +6,7 @@ import type { Trail, TrailEdge, TrailNode } from "../../bindings";
 export const LANES = ["dataset", "version", "offer", "license", "job", "output", "receipt", "reward", "withdrawal", "omission"];
 
 /** Sizes of the drawing, in its own units. */
-export const SIZE = { label: 128, width: 132, height: 46, across: 156, down: 84, pad: 16 };
+export const SIZE = { label: 128, width: 140, height: 46, across: 164, down: 84, pad: 16 };
 
 /** A node and where it is. */
 export interface Placed {
