@@ -124,10 +124,11 @@ fn stream(vault: &Path, megabytes: u64) -> Outcome {
     Ok(())
 }
 
-/// Seals and opens chunks of 1 MiB; prints bytes a second for both.
+/// Seals and opens chunks of 1 MiB; prints bytes a second for both, in place and with the copies around it.
 fn seal(megabytes: usize) -> Outcome {
-    let (sealed, opened) = vault::measure::seal_and_open(1 << 20, megabytes)?;
-    println!("{sealed:.0} {opened:.0}");
+    let (sealed, opened) = vault::measure::seal_and_open_in_place(1 << 20, megabytes)?;
+    let (copied, wiped) = vault::measure::seal_and_open(1 << 20, megabytes)?;
+    println!("{sealed:.0} {opened:.0} {copied:.0} {wiped:.0}");
     Ok(())
 }
 

@@ -47,6 +47,6 @@ impl Drop for Wiped {
     fn drop(&mut self) {
         self.0.clear();
         self.0.resize(self.0.capacity(), 0);
-        self.wipe();
+        optimization_barrier(self.0.as_slice());
     }
 }
