@@ -7,6 +7,7 @@ use provenance::wallet::Phrase;
 use vault::{Existing, ExportItem, KdfCost, OnRollback, Options, Read, Secret, Unlock, Vault};
 use zeroize::Zeroizing;
 
+use crate::deletion;
 use crate::error::{Error, Result};
 use crate::home::{self, Home, Kind};
 use crate::import::Imported;
@@ -110,11 +111,17 @@ fn going(progress: &mut Progress, done: u64, total: u64) -> ControlFlow<()> {
     }
 }
 
-/// Frees what was removed or replaced; says what it would do first. With `all`, every byte of it goes, whatever it costs.
+/// Frees what was removed or replaced; says what it would do first. Deleted records are taken out of their batches before
+/// that, but not with `dry_run`: its plan does not count them. With `all`, every byte of it goes, whatever it costs.
 ///
 /// # Errors
 /// `Integrity` where something that stands cannot be read: then nothing of its pack is deleted; `Interrupted`.
 pub fn collect(home: &mut Home, all: bool, dry_run: bool) -> Result<view::Collected> {
+    if !dry_run {
+        for file in deletion::finish(home)? {
+            eprintln!("no longer kept, for it holds a deleted record: {file}");
+        }
+    }
     let options = if all { vault::GcOptions { waste_percent: 0 } } else { vault::GcOptions::default() };
     let plan = home.vault.change(|vault| vault.gc_plan(&options))?;
     let with = |fate| plan.packs.iter().filter(|pack| pack.fate == fate).count() as u64;

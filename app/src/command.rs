@@ -12,8 +12,8 @@ use crate::home::{self, Home};
 use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
-    backup, bundle, confine, dataset, demo, import, job, library, license, model, offer, passphrase, progress, publish,
-    reward, status, time, trail, wallet, worker,
+    backup, bundle, confine, dataset, deletion, demo, import, job, library, license, model, offer, passphrase,
+    progress, publish, reward, status, time, trail, wallet, worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -178,7 +178,7 @@ fn record(context: &Context, verb: RecordCommand) -> Result<Outcome> {
         }
         RecordCommand::Search { query, limit } => Outcome::of(&library::search(&context.home()?, None, &query, limit)?),
         RecordCommand::Delete { record, dry_run } => {
-            Outcome::of(&library::delete(&mut context.home()?, &record, dry_run)?)
+            Outcome::of(&deletion::delete(&mut context.home()?, &record, dry_run)?)
         }
     }
 }

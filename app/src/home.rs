@@ -23,6 +23,8 @@ pub enum Kind {
     Original,
     /// That a file with this digest was imported.
     Imported,
+    /// Which files of a folder were imported and how they looked.
+    Stamps,
     /// A batch of records.
     Records,
     /// A source.
@@ -57,6 +59,7 @@ impl Kind {
             Kind::Phrase => "phrase",
             Kind::Original => "original",
             Kind::Imported => "imported",
+            Kind::Stamps => "stamps",
             Kind::Records => "records",
             Kind::Source => "source",
             Kind::Deleted => "deleted",

@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use vault::{ObjectId, Read as _, Stamp};
 
 use crate::connector::{self, Format};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::importer::{self, Importer};
-use crate::library::{self, Adding, RecordId};
+use crate::library::{Adding, Ids};
 use crate::progress::{Progress, check_interrupt};
 use crate::record::Record;
+use crate::unchanged::{Say, Unchanged};
 use crate::view;
 use crate::worker::setting;
 
@@ -41,6 +43,17 @@ pub(crate) struct Imported {
     problems: Vec<(String, String)>,
 }
 
+impl Imported {
+    /// What an import says of the file when it comes again.
+    fn say(&self) -> Say {
+        match (self.problems.is_empty(), self.format == OTHER) {
+            (false, _) => Say::Remembered,
+            (true, true) => Say::KeptWhole,
+            (true, false) => Say::Nothing,
+        }
+    }
+}
+
 /// Imports `paths` into one source each, or all into `source`.
 ///
 /// # Errors
@@ -53,7 +66,7 @@ pub fn run(home: &mut Home, paths: &[PathBuf], source: Option<&str>) -> Result<v
         }
     }
     let importer = Importer::new(setting::allowed(home)?);
-    let mut run = Run { known: library::ids(home)?, done: view::Import::default(), uncommitted: 0, importer };
+    let mut run = Run { ids: None, done: view::Import::default(), kept: 0, uncommitted: 0, importer };
     for path in paths {
         let name = match source {
             Some(name) => name.to_owned(),
@@ -113,9 +126,11 @@ pub(crate) fn shown_name(base: &Path, path: &Path) -> String {
 }
 
 struct Run {
-    /// Ids of all records that the vault has or had.
-    known: HashSet<RecordId>,
+    /// Ids of all records that the vault has or had, once a file had to be looked into.
+    ids: Option<Ids>,
     done: view::Import,
+    /// Files that went in.
+    kept: u64,
     uncommitted: u64,
     importer: Importer,
 }
@@ -126,65 +141,109 @@ impl Run {
         self.done.errors.extend(problems);
         let mut progress = Progress::start("importing files");
         let mut adding = Adding::to(home, source)?;
-        let before = self.done.records + self.done.objects;
+        let mut unchanged = Unchanged::below(home, path)?;
+        let before = self.kept;
         for (index, file) in files.iter().enumerate() {
             progress.at(index as u64, files.len() as u64)?;
-            self.file(home, &mut adding, path, file, source)?;
+            let shown = shown_name(path, file);
+            if !self.unchanged(home, &unchanged, file, &shown)? {
+                if let Some(kept) = self.file(home, &mut adding, file, source, shown)? {
+                    unchanged.remember(file, kept.stamp, kept.imported, kept.say);
+                }
+            }
             if self.uncommitted >= COMMIT_EVERY {
                 adding.finish(home, crate::time::now())?;
                 home.commit()?;
                 self.uncommitted = 0;
             }
         }
-        if self.done.records + self.done.objects > before { adding.finish(home, crate::time::now()) } else { Ok(()) }
+        if self.kept > before {
+            adding.finish(home, crate::time::now())?;
+        }
+        unchanged.save(home)
     }
 
-    fn file(&mut self, home: &mut Home, adding: &mut Adding, base: &Path, path: &Path, source: &str) -> Result<()> {
-        let shown = shown_name(base, path);
+    /// Was the file imported, and is it as it was then? It is not read, and what was said of it is said again.
+    fn unchanged(&mut self, home: &Home, unchanged: &Unchanged, file: &Path, shown: &str) -> Result<bool> {
+        let Ok(now) = file.symlink_metadata() else { return Ok(false) };
+        let Some((id, say)) = unchanged.known(home, file, &now)? else { return Ok(false) };
+        match say {
+            Say::Remembered => self.again(imported(home, &id)?, shown.to_owned()),
+            Say::KeptWhole | Say::Nothing => {
+                self.done.objects += 1;
+                self.done.duplicates += 1;
+                if say == Say::KeptWhole {
+                    self.done.not_licensable.push(shown.to_owned());
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads a file. What the vault now remembers of it, if it is in it.
+    fn file(
+        &mut self,
+        home: &mut Home,
+        adding: &mut Adding,
+        path: &Path,
+        source: &str,
+        shown: String,
+    ) -> Result<Option<Kept>> {
         let failed = |reason: String| view::ImportError { file: shown.clone(), reason };
-        let (mut file, digest, bytes) = match File::open(path).and_then(digest) {
+        // The stamp is taken before the file is read: what changes it meanwhile makes it another.
+        let opened = File::open(path).and_then(|file| Ok((Stamp::of(&file.metadata()?), digest(file)?)));
+        let (stamp, (mut file, digest, bytes)) = match opened {
             Ok(read) => read,
             Err(error) => {
                 self.done.errors.push(failed(error.to_string()));
-                return Ok(());
+                return Ok(None);
             }
         };
         self.done.bytes += bytes;
         let name = hex::encode(digest);
-        if let Some(known) = home.find::<Imported>(Kind::Imported, &name)? {
+        if let Some(entry) = home.vault.find(Kind::Imported.word(), &name)? {
+            let known = imported(home, &entry.id)?;
+            let say = known.say();
             self.again(known, shown);
-            return Ok(());
+            return Ok(Some(Kept { stamp, imported: entry.id, say }));
         }
         self.importer.ready()?;
-        let read = match self.records(&mut file, bytes, source, &shown) {
+        let read = match self.records(home, &mut file, bytes, source, &shown) {
             Ok(read) => read,
             Err(error) => {
                 self.done.errors.push(failed(error.to_string()));
-                return check_interrupt();
+                return check_interrupt().map(|()| None);
             }
         };
         let mut problems: Vec<view::ImportError> = read.summary.problems.iter().map(failed_at).collect();
         if read.summary.more_problems > 0 {
             problems.push(failed(format!("{} more problems of this kind", read.summary.more_problems)));
         }
+        if read.deleted > 0 {
+            problems.push(failed(format!(
+                "{} records in it were deleted: its other records are there, the file itself is not kept",
+                read.deleted
+            )));
+        }
         self.done.errors.extend(problems.iter().cloned());
         if read.summary.format == Format::Empty {
             self.done.errors.push(failed("the file is empty".into()));
-            return Ok(());
+            return Ok(None);
         }
         let licensable = read.summary.format != Format::Other;
         if licensable && read.records.is_empty() && read.duplicates == 0 {
             if read.summary.problems.is_empty() {
                 self.done.errors.push(failed("no records were found in it".into()));
             }
-            return Ok(());
+            return Ok(None);
         }
-        self.keep(home, adding, read, &mut file, &Found { name: &name, source, shown: &shown, problems: &problems })?;
+        let found = Found { name: &name, source, shown: &shown, problems: &problems };
+        let (imported, say) = self.keep(home, adding, read, &mut file, &found)?;
         if !licensable {
             self.done.not_licensable.push(shown);
         }
         self.uncommitted += bytes;
-        Ok(())
+        Ok(Some(Kept { stamp, imported, say }))
     }
 
     /// A file that the vault has: nothing is added, and what could not be read of it is said again.
@@ -198,23 +257,27 @@ impl Run {
     }
 
     /// Reads a file's records, leaving out those that the vault has.
-    fn records(&mut self, file: &mut File, bytes: u64, source: &str, shown: &str) -> Result<Reading> {
+    fn records(&mut self, home: &Home, file: &mut File, bytes: u64, source: &str, shown: &str) -> Result<Reading> {
+        let ids = match &mut self.ids {
+            Some(ids) => ids,
+            none => none.insert(Ids::of(home)?),
+        };
         let mut records = Vec::new();
         let mut seen = HashSet::new();
-        let mut duplicates = 0;
-        let known = &self.known;
+        let (mut duplicates, mut deleted) = (0, 0);
         let from = importer::Source { file, bytes, source, name: shown };
         let summary = self.importer.read(from, &mut |record| {
             check_interrupt()?;
             let id = record.identity()?;
-            if known.contains(&id) || !seen.insert(id) {
+            deleted += u64::from(ids.deleted.contains(&id));
+            if ids.has(&id) || !seen.insert(id) {
                 duplicates += 1;
             } else {
                 records.push(record);
             }
             Ok(())
         })?;
-        Ok(Reading { summary, records, duplicates })
+        Ok(Reading { summary, records, duplicates, deleted })
     }
 
     fn keep(
@@ -224,10 +287,13 @@ impl Run {
         read: Reading,
         file: &mut File,
         found: &Found<'_>,
-    ) -> Result<()> {
-        file.seek(SeekFrom::Start(0))?;
-        let stored = home.keep_stream(Kind::Original, found.name, file)?;
-        self.done.new_bytes += stored.new_bytes;
+    ) -> Result<(ObjectId, Say)> {
+        // A file that holds what was deleted would bring it back.
+        if read.deleted == 0 {
+            file.seek(SeekFrom::Start(0))?;
+            self.done.new_bytes += home.keep_stream(Kind::Original, found.name, file)?.new_bytes;
+        }
+        self.kept += 1;
         self.done.objects += 1;
         self.done.duplicates += read.duplicates;
         self.done.records += read.records.len() as u64;
@@ -238,12 +304,16 @@ impl Run {
             records: read.records.len() as u64,
             problems: found.problems.iter().map(|problem| (problem.file.clone(), problem.reason.clone())).collect(),
         };
+        let ids = self.ids.get_or_insert_default();
         for record in read.records {
-            self.known.insert(record.identity()?);
+            ids.there.insert(record.identity()?);
             adding.record(home, record)?;
         }
         adding.file();
-        home.keep(Kind::Imported, found.name, &imported)
+        home.keep(Kind::Imported, found.name, &imported)?;
+        let entry = home.vault.find(Kind::Imported.word(), found.name)?;
+        let entry = entry.ok_or_else(|| Error::failure("what was just kept is not in the vault"))?;
+        Ok((entry.id, imported.say()))
     }
 }
 
@@ -257,11 +327,28 @@ struct Found<'a> {
     problems: &'a [view::ImportError],
 }
 
+/// A file that is in the vault.
+struct Kept {
+    /// How it looked before it was read.
+    stamp: Option<Stamp>,
+    /// What the vault remembers of it.
+    imported: ObjectId,
+    say: Say,
+}
+
 /// What one file gave.
 struct Reading {
     summary: connector::Summary,
     records: Vec<Record>,
     duplicates: u64,
+    /// Records among the duplicates that were deleted.
+    deleted: u64,
+}
+
+/// What the vault remembers of a file.
+fn imported(home: &Home, id: &ObjectId) -> Result<Imported> {
+    serde_ipld_dagcbor::from_slice(&home.vault.read(id)?)
+        .map_err(|e| Error::integrity(format!("the vault's entry for an imported file cannot be read: {e}")))
 }
 
 pub(crate) fn failed_at(problem: &connector::Problem) -> view::ImportError {

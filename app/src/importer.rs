@@ -1,7 +1,6 @@
 //! Reading files through a worker: parsers of whatever a person has run in a process that can do nothing but answer. One
 //! worker reads all files of an import; one that dies of a file is replaced for the next.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
@@ -28,10 +27,15 @@ pub struct Importer {
     worker: Option<Worker>,
 }
 
+/// Where a file's bytes come from.
+pub trait Bytes: Read + Seek {}
+
+impl<T: Read + Seek> Bytes for T {}
+
 /// A file to read.
 pub struct Source<'a> {
-    /// The file, open; from its beginning.
-    pub file: &'a mut File,
+    /// The file; from its beginning.
+    pub file: &'a mut dyn Bytes,
     /// Its length.
     pub bytes: u64,
     /// The name of the source, for its records.
@@ -107,7 +111,7 @@ fn exchange(worker: &mut Worker, from: Source<'_>, take: &mut dyn FnMut(Record) 
 }
 
 /// The bytes of `file` from `at` on, at most `limit`; fewer at its end.
-fn piece(file: &mut File, at: u64, limit: u32) -> Result<Vec<u8>> {
+fn piece(file: &mut dyn Bytes, at: u64, limit: u32) -> Result<Vec<u8>> {
     file.seek(SeekFrom::Start(at))?;
     let mut piece = Vec::new();
     file.take(u64::from(limit)).read_to_end(&mut piece)?;

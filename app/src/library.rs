@@ -1,6 +1,7 @@
 //! The records in a vault: in batches, each an object of its own, in the order in which they were imported.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ pub type RecordId = [u8; 32];
 const BATCH_RECORDS: usize = 1024;
 /// Text bytes in one batch, about.
 const BATCH_BYTES: usize = 4 << 20;
+/// What marks a deleted record whose bytes were taken out of its batch; before that the mark is empty.
+const TAKEN_OUT: &[u8] = b"taken out";
 /// Characters of a record's text that a list shows.
 const PREVIEW_CHARS: usize = 72;
 
@@ -43,20 +46,37 @@ pub struct Place {
     pub index: u32,
 }
 
-/// The ids of all records in the vault, deleted ones included: what was deleted does not come back by importing again.
-///
-/// # Errors
-/// `Integrity` where a batch was altered.
-pub fn ids(home: &Home) -> Result<HashSet<RecordId>> {
-    let mut ids = HashSet::new();
-    each(home, &[], &mut |_, record| {
-        ids.insert(record.identity()?);
-        Ok(())
-    })?;
-    for name in home.names(Kind::Deleted)? {
-        ids.insert(parse_id(&name)?);
+/// The ids of all records that a vault has or had.
+#[derive(Default)]
+pub struct Ids {
+    /// Of all that are there.
+    pub there: HashSet<RecordId>,
+    /// Of all that were deleted: they do not come back by importing again.
+    pub deleted: HashSet<RecordId>,
+}
+
+impl Ids {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// `Integrity` where a batch was altered.
+    pub fn of(home: &Home) -> Result<Ids> {
+        let mut there = HashSet::new();
+        each(home, &[], &mut |_, record| {
+            there.insert(record.identity()?);
+            Ok(())
+        })?;
+        Ok(Ids { there, deleted: deleted(home)? })
     }
-    Ok(ids)
+
+    /// Whether the vault has this record, or had it.
+    pub fn has(&self, id: &RecordId) -> bool {
+        self.there.contains(id) || self.deleted.contains(id)
+    }
+}
+
+fn deleted(home: &Home) -> Result<HashSet<RecordId>> {
+    home.names(Kind::Deleted)?.iter().map(|name| parse_id(name)).collect()
 }
 
 /// Visits every record that is not deleted, in order; only of `sources`, where any are named.
@@ -64,7 +84,7 @@ pub fn ids(home: &Home) -> Result<HashSet<RecordId>> {
 /// # Errors
 /// `NotFound` for an unknown source; `Integrity` where a batch was altered; what `visit` returns.
 pub fn each(home: &Home, sources: &[String], visit: &mut dyn FnMut(Place, Record) -> Result<()>) -> Result<()> {
-    let deleted: HashSet<String> = home.names(Kind::Deleted)?.into_iter().collect();
+    let deleted = deleted(home)?;
     let names = if sources.is_empty() { home.names(Kind::Source)? } else { sources.to_vec() };
     for name in names {
         let source: Source = home.find(Kind::Source, &name)?.ok_or_else(|| {
@@ -72,7 +92,8 @@ pub fn each(home: &Home, sources: &[String], visit: &mut dyn FnMut(Place, Record
         })?;
         for batch in 0..source.batches {
             for (index, record) in read_batch(home, &name, batch)?.into_iter().enumerate() {
-                if deleted.is_empty() || !deleted.contains(&hex::encode(record.identity()?)) {
+                let Some(record) = record else { continue };
+                if deleted.is_empty() || !deleted.contains(&record.identity()?) {
                     visit(Place { source: name.clone(), batch, index: index as u32 }, record)?;
                 }
             }
@@ -81,10 +102,10 @@ pub fn each(home: &Home, sources: &[String], visit: &mut dyn FnMut(Place, Record
     Ok(())
 }
 
-/// The records at `places`, in that order. Deleted records are among them: a dataset that holds one still can be proven.
+/// The records at `places`, in that order.
 ///
 /// # Errors
-/// `Integrity` where a batch was altered or a place is empty.
+/// `Integrity` where a batch was altered, `Refused` where a record was deleted.
 pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> Result<()>) -> Result<Vec<Record>> {
     let mut wanted: BTreeMap<(&str, u32), Vec<usize>> = BTreeMap::new();
     for (position, place) in places.iter().enumerate() {
@@ -93,7 +114,7 @@ pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> R
     let mut found: Vec<Option<Record>> = vec![None; places.len()];
     let mut done = 0;
     for ((source, batch), positions) in wanted {
-        let mut records: Vec<Option<Record>> = read_batch(home, source, batch)?.into_iter().map(Some).collect();
+        let mut records = read_batch(home, source, batch)?;
         for position in positions {
             found[position] = records.get_mut(places[position].index as usize).and_then(Option::take);
             done += 1;
@@ -104,17 +125,77 @@ pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> R
         .into_iter()
         .enumerate()
         .map(|(position, record)| {
-            record
-                .ok_or_else(|| Error::integrity(format!("record {position} of the dataset is missing from the vault")))
+            record.ok_or_else(|| {
+                Error::refused(format!("record {position} of the dataset was deleted from the vault"))
+                    .hint("Create the dataset again under another name.")
+            })
         })
         .collect()
 }
 
-fn read_batch(home: &Home, source: &str, batch: u32) -> Result<Vec<Record>> {
+/// A batch, with nothing in the places of records that were deleted.
+fn read_batch(home: &Home, source: &str, batch: u32) -> Result<Vec<Option<Record>>> {
     home.find(Kind::Records, &batch_name(source, batch))?.ok_or_else(|| {
         Error::integrity(format!("batch {batch} of source {source:?} is missing from the vault"))
             .hint("`usufruct vault check --read-data` says what else is.")
     })
+}
+
+/// The sources whose batches hold one of these records, deleted or not.
+///
+/// # Errors
+/// `Integrity` where a batch was altered.
+pub(crate) fn sources_with(home: &Home, ids: &HashSet<RecordId>) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for (name, source) in home.all::<Source>(Kind::Source)? {
+        for batch in 0..source.batches {
+            for record in read_batch(home, &name, batch)?.iter().flatten() {
+                if ids.contains(&record.identity()?) {
+                    found.insert(name.clone());
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Takes records out of the batches of some sources; the others keep their places. They stay marked as deleted, for good.
+/// The caller commits.
+///
+/// # Errors
+/// `Integrity` where a batch was altered; when the vault cannot be written.
+pub(crate) fn take_out(home: &mut Home, sources: &BTreeSet<String>, ids: &HashSet<RecordId>) -> Result<()> {
+    for name in sources {
+        let source: Source = home.find(Kind::Source, name)?.unwrap_or_default();
+        for batch in 0..source.batches {
+            let mut records = read_batch(home, name, batch)?;
+            let mut taken = false;
+            for place in &mut records {
+                let id = place.as_ref().map(Record::identity).transpose()?;
+                if id.is_some_and(|id| ids.contains(&id)) {
+                    (*place, taken) = (None, true);
+                }
+            }
+            if taken {
+                home.keep(Kind::Records, &batch_name(name, batch), &records)?;
+            }
+        }
+    }
+    ids.iter().try_for_each(|id| home.keep_bytes(Kind::Deleted, &hex::encode(id), TAKEN_OUT))
+}
+
+/// The ids of records that were deleted and whose bytes are still in their batches.
+///
+/// # Errors
+/// `Integrity` where the vault's entries cannot be read.
+pub(crate) fn marked(home: &Home) -> Result<HashSet<RecordId>> {
+    let mut marked = HashSet::new();
+    for name in home.names(Kind::Deleted)? {
+        if home.find_bytes(Kind::Deleted, &name)?.is_some_and(|mark| *mark != TAKEN_OUT) {
+            marked.insert(parse_id(&name)?);
+        }
+    }
+    Ok(marked)
 }
 
 fn batch_name(source: &str, batch: u32) -> String {
@@ -221,6 +302,10 @@ fn searched(record: &Record) -> String {
     text
 }
 
+/// One record, for a reader.
+///
+/// # Errors
+/// `Failure` where it cannot be encoded.
 pub(crate) fn shown(record: &Record) -> Result<view::Record> {
     let text = searched(record);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -242,19 +327,28 @@ pub(crate) fn shown(record: &Record) -> Result<view::Record> {
 /// # Errors
 /// `Integrity` where a batch was altered.
 pub fn deleted_among(home: &Home, places: &[Place]) -> Result<usize> {
-    let deleted: HashSet<String> = home.names(Kind::Deleted)?.into_iter().collect();
+    let deleted = deleted(home)?;
     if deleted.is_empty() {
         return Ok(0);
     }
+    let mut batches = BTreeMap::new();
     let mut count = 0;
-    for record in at(home, places, &mut |_, _| Ok(()))? {
-        count += usize::from(deleted.contains(&hex::encode(record.identity()?)));
+    for Place { source, batch, index } in places {
+        let records = match batches.entry((source, batch)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(read_batch(home, source, *batch)?),
+        };
+        let gone = match records.get(*index as usize).and_then(Option::as_ref) {
+            Some(record) => deleted.contains(&record.identity()?),
+            None => true,
+        };
+        count += usize::from(gone);
     }
     Ok(count)
 }
 
 /// Deletes the record whose id begins with `id`: no list, search or new dataset holds it from then on, and importing it
-/// again does not bring it back. Its bytes stay in the vault's packs, encrypted.
+/// again does not bring it back. [`restore`] takes that back, until [`crate::deletion::finish`] has taken its bytes out.
 ///
 /// # Errors
 /// `NotFound` for no such record, `Usage` for an ambiguous one, `Refused` while a dataset that is published and active holds it.
@@ -282,23 +376,32 @@ pub fn delete(home: &mut Home, id: &str, dry_run: bool) -> Result<view::Deleted>
         home.keep_bytes(Kind::Deleted, &hex::encode(found), &[])?;
         home.commit()?;
     }
-    Ok(view::Deleted { records: vec![view], deleted: !dry_run })
+    Ok(view::Deleted { records: vec![view], files: Vec::new(), deleted: !dry_run })
 }
 
 /// Takes a deletion back: the record is listed again.
 ///
 /// # Errors
-/// `NotFound` where no deleted record has this id.
+/// `NotFound` where no deleted record has this id, `Refused` where its bytes were taken out already.
 pub fn restore(home: &mut Home, id: &str) -> Result<()> {
     let id = id.to_lowercase();
-    if !home.has(Kind::Deleted, &id)? {
-        return Err(Error::not_found(format!("no deleted record has the id {id:?}")));
+    match home.find_bytes(Kind::Deleted, &id)? {
+        None => return Err(Error::not_found(format!("no deleted record has the id {id:?}"))),
+        Some(mark) if *mark == TAKEN_OUT => {
+            return Err(Error::refused("the bytes of this record were taken out of the vault")
+                .hint("Only a backup from before holds it."));
+        }
+        Some(_) => {}
     }
     home.forget(Kind::Deleted, &id)?;
     home.commit()
 }
 
-fn parse_id(name: &str) -> Result<RecordId> {
+/// A record's id from its name in the vault.
+///
+/// # Errors
+/// `Integrity` where it is none.
+pub(crate) fn parse_id(name: &str) -> Result<RecordId> {
     let mut id = RecordId::default();
     hex::decode_to_slice(name, &mut id)
         .map_err(|_| Error::integrity(format!("the vault names a deleted record {name:?}, which is no id")))?;

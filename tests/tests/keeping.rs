@@ -123,3 +123,84 @@ fn home_put_back_whole_is_noticed_with_a_state_folder_outside() {
     let said = person.fails(6, &["vault", "status", "--state", &state]);
     assert!(said.contains("went back"), "{said}");
 }
+
+/// A file that changed within two seconds is read again in any case.
+fn wait_until_settled() {
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+}
+
+#[test]
+fn unchanged_files_are_not_read_again_and_changed_ones_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (person, _) = filled(folder.path());
+    let letters = folder.path().join("letters");
+    fs::write(letters.join("picture.bin"), [0x89, 0, 1, 2, 0xff, 0xfe, 0, 7]).expect("written");
+    fs::write(letters.join("half.csv"), "a,b\n1,2\n1,2,3\n").expect("written");
+    let import = || person.try_run(&["import", &letters.to_string_lossy()]).1;
+    wait_until_settled();
+    let first = import();
+    let again = import();
+    assert!(first["bytes"].as_u64() > Some(0), "{first:#}");
+    assert_eq!(again["bytes"], 0, "{again:#}");
+    for key in ["objects", "duplicates"] {
+        assert_eq!(again[key], 14, "{again:#}");
+    }
+    for key in ["not_licensable", "errors"] {
+        assert_eq!(again[key], first[key]);
+    }
+    // Same length, and the time of modification set back.
+    let changed = letters.join("0003.txt");
+    let before = fs::metadata(&changed).and_then(|file| file.modified()).expect("a time");
+    let text = fs::read_to_string(&changed).expect("read");
+    fs::write(&changed, text.to_uppercase()).expect("written");
+    fs::File::options().write(true).open(&changed).and_then(|file| file.set_modified(before)).expect("set back");
+    // Another file under the name of one that is known.
+    fs::rename(letters.join("0004.txt"), letters.join("moved.txt")).expect("moved");
+    fs::write(letters.join("0004.txt"), "something else").expect("written");
+    let third = import();
+    assert_eq!(third["records"], 2, "{third:#}");
+    assert_eq!(person.run(&["record", "search", "something else"])["total"], 1);
+    // By another path and after other things were kept, they are known all the same.
+    wait_until_settled();
+    import();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&letters, &link).expect("a link");
+    person.run(&["dataset", "create", "d", "--source", "letters"]);
+    let fourth = person.try_run(&["import", &link.to_string_lossy(), "--source", "letters"]).1;
+    assert_eq!((&fourth["bytes"], &fourth["objects"]), (&0.into(), &15.into()), "{fourth:#}");
+    assert_eq!(person.run(&["vault", "check", "--read-data"])["sound"], true);
+}
+
+#[test]
+fn deleted_record_takes_the_files_that_hold_it_along() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (person, _) = filled(folder.path());
+    let table = folder.path().join("table.csv");
+    let secret: String = (0..9_000).map(|n| format!("{:x}", n * 2_654_435_761u64)).collect();
+    fs::write(&table, format!("name,text\nrowan,quince\nmallory,{secret}\nwren,damson\n")).expect("written");
+    person.run(&["import", &table.to_string_lossy()]);
+    let stored = || person.run(&["vault", "status"])["stored_bytes"].as_u64().expect("a number");
+    let record = text(&person.run(&["record", "search", "mallory"])["records"][0], "id");
+    let asked = person.run(&["record", "delete", &record, "--dry-run"]);
+    assert_eq!((&asked["files"], &asked["deleted"]), (&serde_json::json!(["table.csv"]), &false.into()));
+    person.run(&["vault", "gc", "--all"]);
+    let before = stored();
+    assert_eq!(person.run(&["record", "delete", &record])["files"], asked["files"]);
+    person.run(&["vault", "gc", "--all"]);
+    // File and batch held it; with random hex of 70 KB that shows.
+    assert!(stored() + 60_000 < before, "{} of {before}", stored());
+    assert_eq!(person.run(&["record", "search", "mallory"])["total"], 0);
+    assert_eq!(person.run(&["record", "search", "quince"])["total"], 1);
+    let out = folder.path().join("plain");
+    assert_eq!(person.run(&["vault", "export", "--out", &out.to_string_lossy()])["files"], 12);
+    // It does not come back: not with the same file, nor with another that holds it.
+    let size = stored();
+    person.run(&["import", &table.to_string_lossy()]);
+    let more = folder.path().join("more.csv");
+    fs::write(&more, format!("name,text\nrowan,quince\nlinnet,medlar\nmallory,{secret}\n")).expect("written");
+    let (code, answer) = person.try_run(&["import", &more.to_string_lossy(), "--source", "table"]);
+    assert_eq!((code, &answer["records"], &answer["new_bytes"]), (9, &1.into(), &0.into()), "{answer:#}");
+    assert!(stored() < size + 40_000, "{} of {size}", stored());
+    assert_eq!(person.run(&["record", "search", "medlar"])["total"], 1);
+    assert_eq!(person.run(&["vault", "check", "--read-data"])["sound"], true);
+}

@@ -78,7 +78,8 @@ fn window_without_a_vault_creates_one_and_shows_its_phrase_elsewhere() {
     assert_eq!(window.call("recovery_phrase"), "null", "the phrase was given twice");
     window.click("[data-testid=recovery-places]");
     window.text("form");
-    let places = window.run("return [...document.querySelectorAll('[data-place]')].map((e) => e.dataset.place).join(' ')");
+    let places =
+        window.run("return [...document.querySelectorAll('[data-place]')].map((e) => e.dataset.place).join(' ')");
     for place in places.split(' ') {
         let word = phrase.split(' ').nth(place.parse::<usize>().unwrap() - 1).unwrap();
         window.type_into(&format!("[data-place='{place}']"), word);

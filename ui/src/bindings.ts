@@ -37,7 +37,7 @@ export const commands = {
 	sourceList: () => __TAURI_INVOKE<Sources>("source_list"),
 	/**  Records that contain every word of `query` (all for an empty one), newest first; of one source where it is named. */
 	recordList: (source: string | null, query: string, limit: number) => __TAURI_INVOKE<Records>("record_list", { source, query, limit }),
-	/**  Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay in the packs, encrypted. */
+	/**  Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay until the vault is collected. */
 	recordDelete: (record: string) => __TAURI_INVOKE<Deleted>("record_delete", { record }),
 	/**  Takes a deletion back. */
 	recordRestore: (record: string) => __TAURI_INVOKE<null>("record_restore", { record }),
@@ -334,6 +334,8 @@ export type Deadlines = {
 export type Deleted = {
 	/**  The one record. */
 	records: Record[],
+	/**  Imported files that hold it: they are not kept any more, but their other records are. */
+	files: string[],
 	/**  Whether it was deleted; not with `--dry-run`. */
 	deleted: boolean,
 };

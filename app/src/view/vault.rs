@@ -145,6 +145,8 @@ impl Display for Records {
 pub struct Deleted {
     /// The one record.
     pub records: Vec<Record>,
+    /// Imported files that hold it: they are not kept any more, but their other records are.
+    pub files: Vec<String>,
     /// Whether it was deleted; not with `--dry-run`.
     pub deleted: bool,
 }
@@ -152,7 +154,16 @@ pub struct Deleted {
 impl Display for Deleted {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let what = if self.deleted { "deleted" } else { "would be deleted:" };
-        self.records.iter().try_for_each(|record| writeln!(f, "{what} {} {}", record.id, record.preview))
+        self.records.iter().try_for_each(|record| writeln!(f, "{what} {} {}", record.id, record.preview))?;
+        let kept = if self.deleted { "no longer kept" } else { "would no longer be kept" };
+        self.files.iter().try_for_each(|file| writeln!(f, "{kept}, for it holds the record: {file}"))?;
+        match self.deleted {
+            true => writeln!(
+                f,
+                "`usufruct vault gc --all` takes its bytes off the disk; backups made before still hold them"
+            ),
+            false => Ok(()),
+        }
     }
 }
 

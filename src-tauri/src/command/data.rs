@@ -21,7 +21,7 @@ pub async fn record_list(desk: State<'_, Desk>, source: Option<String>, query: S
     desk.open(move |home| library::search(home, source.as_deref(), &query, limit as usize)).await
 }
 
-/// Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay in the packs, encrypted.
+/// Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay until the vault is collected.
 #[tauri::command]
 #[specta::specta]
 pub async fn record_delete(desk: State<'_, Desk>, record: String) -> Answer<Deleted> {
