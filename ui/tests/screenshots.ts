@@ -48,7 +48,7 @@ for (const theme of THEMES) {
       await page.locator("h1").first().waitFor();
       for (const [field, words] of shot.types ?? []) await page.fill(field, words);
       for (const click of shot.clicks ?? []) await page.locator(click).first().click({ force: true });
-      await page.evaluate(() => document.fonts.ready);
+      await page.evaluate(() => (scrollTo(0, 0), document.fonts.ready));
       await page.waitForTimeout(500);
       await page.screenshot({ path: join(OUT, `${name}-${theme}.png`) });
     });

@@ -83,7 +83,7 @@ export const fr: typeof en = {
   licensee: "Détenue par",
   allows: "Permet",
   status: "État",
-  runsLeft: "Exécutions restantes",
+  runsLeft: "Reste",
   of: (left, all) => `${left} sur ${all}`,
   until: "Jusqu’au",
   revoke: "Révoquer",

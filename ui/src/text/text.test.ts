@@ -25,6 +25,9 @@ const SAME = [
   ".terms.kinds.message",
   ".shell.navigation",
   ".datasets.about",
+  ".datasets.whichSources",
+  ".data.sources",
+  ".data.source",
 ];
 
 describe("messages", () => {

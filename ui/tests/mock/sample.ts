@@ -91,7 +91,7 @@ export const licenses: License[] = [
 const LEAVES = [
   "1248 rows of 384 numbers, one for each record: 1916928 bytes, sealed and padded to whole MiB",
   "a salted commitment to each record (nothing can be read from it)",
-  "the name of the model and of the device",
+  "the name of the model, and whether a CPU or a GPU computed it",
   "with each row the record's own value of time: numbers, true or false, or days. No text, no other field, no logs, no timings",
   "an embedding is data: much of a text can be recovered from it. No privacy budget protects it",
 ];
@@ -188,8 +188,8 @@ export const trail: Trail = {
 
 const contracts = { datasets: ADA, licenses: LAB, escrow: CLINIC };
 export const networks: Network[] = [
-  { name: "embedded", chain_id: 31337, rpc: null, height: null, in_use: false, contracts, note: "runs on this machine, for trying things out; development keys" },
-  { name: "anvil", chain_id: 31338, rpc: "http://127.0.0.1:8545", height: null, in_use: false, contracts: null, note: "a development chain; development keys" },
+  { name: "embedded", chain_id: 31337, rpc: null, height: null, in_use: false, contracts, note: "development network: its money is worth nothing and its proofs can be forged with development keys" },
+  { name: "anvil", chain_id: 31338, rpc: "http://127.0.0.1:8545", height: null, in_use: false, contracts: null, note: "starts by itself when it is needed" },
 ];
 
 export const WALLET = ADA;

@@ -1,0 +1,33 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { FRENCH, said } from "./said";
+
+/** What the vault says, from where it says it; gaps in the shape that Rust writes them in or not. */
+const SOURCES = ["../provenance/src/manifest.rs", "../app/src/offer.rs", "../app/src/gate.rs", "../app/src/network.rs"]
+  .map((file) => readFileSync(file, "utf8"))
+  .join("\n")
+  .replace(/\{[a-z_.]*\}/g, "{}")
+  .replaceAll('\\"', '"');
+
+describe("what the vault says", () => {
+  it.each(FRENCH)("is still said as translated: %s", (english) => expect(SOURCES).toContain(english));
+
+  it("is translated with what stands in its gaps", () => {
+    expect(said("That it has 1248 records, of kind mail, note.", "fr")).toEqual({ words: "Qu’il a 1248 enregistrements, de type mail, note.", language: "fr" });
+    expect(said("the terms and the price (2.5 USU a run), signed by 0x71C7", "fr").words).toBe("les conditions et le prix (2.5 USU par exécution), signés par 0x71C7");
+  });
+
+  it("stays as it is where it is not known, and says so", () => {
+    expect(said("something new", "fr")).toEqual({ words: "something new", language: "en" });
+    expect(said("no text, no fields, no logs, no timings", "en").language).toBe("en");
+    expect(said("no text, no fields, no logs, no timings!", "fr").language).toBe("en");
+  });
+
+  it("is not led astray by what a person wrote into a gap", () => {
+    expect(said('The name "$1 $& <b>" and the description.', "fr").words).toBe("Le nom «\u00a0$1 $& <b>\u00a0» et la description.");
+  });
+
+  it("fills every gap", () => {
+    for (const [english, french] of FRENCH) expect((french.match(/\$\d/g) ?? []).length, english).toBe(english.split("{}").length - 1);
+  });
+});
