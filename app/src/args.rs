@@ -187,6 +187,9 @@ pub enum DatasetCommand {
         /// only; `time` is the day of the record
         #[arg(long = "release", value_name = "F")]
         released: Vec<String>,
+        /// The field that classifiers may learn to tell; the list of its values becomes public
+        #[arg(long, value_name = "F")]
+        label: Option<String>,
         /// A sentence about it for the public manifest
         #[arg(long, default_value = "")]
         description: String,
@@ -309,6 +312,12 @@ pub enum JobCommand {
         /// The model, by name or digest, for a template that takes one [default: all-MiniLM-L6-v2]
         #[arg(long)]
         model: Option<String>,
+        /// The field to be learned, for train: the one that the dataset names
+        #[arg(long, value_name = "F")]
+        label: Option<String>,
+        /// The template's parameters as a JSON object, for train: epochs, batch, rate, adapters, privacy, seed, …
+        #[arg(long, value_name = "JSON")]
+        params: Option<String>,
         /// Say what would be published, and request nothing
         #[arg(long)]
         dry_run: bool,
@@ -319,6 +328,9 @@ pub enum JobCommand {
     Show {
         /// The job's id
         job: String,
+        /// Show what training did with each record (contributor)
+        #[arg(long)]
+        records: bool,
     },
     /// Allow a job to run and its output to leave (contributor)
     Approve {

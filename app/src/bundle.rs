@@ -118,7 +118,7 @@ pub async fn assemble(home: &Home, network: &Network, job: &str) -> Result<Bundl
 }
 
 /// The signed offer under which a license was bought: among its owner's announcements, the one with its digest.
-async fn offer_of(network: &Network, license: &LicenseRecord) -> Result<SignedOffer> {
+pub(crate) async fn offer_of(network: &Network, license: &LicenseRecord) -> Result<SignedOffer> {
     for announced in network.chain.announcements(Some(license.terms.owner)).await? {
         let cid = Cid::from_digest(Codec::Raw, announced.offer.0);
         let offer = network.content.get_raw(&cid).ok().and_then(|bytes| SignedOffer::from_bytes(&bytes).ok());

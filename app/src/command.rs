@@ -185,10 +185,10 @@ fn record(context: &Context, verb: RecordCommand) -> Result<Outcome> {
 
 fn dataset_verb(context: &Context, verb: DatasetCommand) -> Result<Outcome> {
     match verb {
-        DatasetCommand::Create { name, sources, kinds, from, to, fields, released, description } => {
+        DatasetCommand::Create { name, sources, kinds, from, to, fields, released, label, description } => {
             let from = from.as_deref().map(time::day).transpose()?;
             let to = to.as_deref().map(time::day).transpose()?;
-            let selection = Selection { sources, kinds, from, to, fields, released };
+            let selection = Selection { sources, kinds, from, to, fields, released, label };
             Outcome::of(&dataset::create(&mut context.home()?, &name, &description, selection)?)
         }
         DatasetCommand::List => Outcome::of(&dataset::list(&context.home()?)?),
@@ -256,11 +256,18 @@ fn license_verb(context: &Context, verb: LicenseCommand) -> Result<Outcome> {
 fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
     context.with_network(async |home, network| -> Result<job::View> {
         Ok(match verb {
-            JobCommand::Request { license, template, model, dry_run } => {
-                job::request::run(home, network, &license, &template, model.as_deref(), dry_run).await?.into()
+            JobCommand::Request { license, template, model, label, params, dry_run } => {
+                let words = job::request::Words {
+                    template: &template,
+                    model: model.as_deref(),
+                    label: label.as_deref(),
+                    params: params.as_deref(),
+                };
+                job::request::run(home, network, &license, &words, dry_run).await?.into()
             }
             JobCommand::Inbox => job::inbox(home, network).await?.into(),
-            JobCommand::Show { job } => job::show(home, network, &job).await?.into(),
+            JobCommand::Show { job, records: false } => job::show(home, network, &job).await?.into(),
+            JobCommand::Show { job, records: true } => job::uses::show(home, network, &job).await?.into(),
             JobCommand::Approve { job, dry_run } => job::approve(home, network, &job, dry_run).await?.into(),
             JobCommand::Decline { job, dry_run } => job::decline(home, network, &job, dry_run).await?.into(),
             JobCommand::Run { job, dry_run: true, .. } => job::show(home, network, &job).await?.into(),

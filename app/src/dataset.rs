@@ -9,6 +9,7 @@ use zk::provenance::{Leaf, OwnerSecret};
 
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
+use crate::labels::Labels;
 use crate::library::{self, Place};
 use crate::network::Network;
 use crate::progress::Progress;
@@ -40,6 +41,9 @@ pub struct Selection {
     /// The fields whose values leave with each row of a licensed run; `time` is the day of the record.
     #[serde(default)]
     pub released: Vec<String>,
+    /// The field that classifiers learn to tell.
+    #[serde(default)]
+    pub label: Option<String>,
 }
 
 impl TryFrom<&view::SelectionWanted> for Selection {
@@ -53,6 +57,7 @@ impl TryFrom<&view::SelectionWanted> for Selection {
             to: wanted.to.as_deref().map(crate::time::day).transpose()?,
             fields: wanted.fields.clone(),
             released: wanted.released.clone(),
+            label: None,
         })
     }
 }
@@ -70,6 +75,9 @@ pub struct Dataset {
     pub fields: Vec<String>,
     /// The kinds of its records.
     pub kinds: Vec<String>,
+    /// The field that classifiers learn to tell, with its values.
+    #[serde(default)]
+    pub labels: Option<Labels>,
     /// How many records.
     pub count: u64,
     /// The commitment, big-endian.
@@ -221,6 +229,7 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
         selection,
         fields,
         kinds,
+        labels: None,
         count: places.len() as u64,
         root: Vec::new(),
         version: 1,
@@ -230,6 +239,9 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
     };
     let opened = open_places(home, &dataset, &places)?;
     release::kinds(&opened.records, &dataset.selection.released)?;
+    if let Some(field) = &dataset.selection.label {
+        dataset.labels = Some(Labels::declare(field, &opened.records, &dataset.fields)?);
+    }
     dataset.root = zk::field::to_bytes(&opened.tree.root()).to_vec();
     home.keep(Kind::Members, name, &places)?;
     home.keep(Kind::Dataset, name, &dataset)?;
@@ -447,6 +459,7 @@ pub fn shown(dataset: &Dataset) -> Result<view::Dataset> {
         state: if dataset.published.is_empty() { "draft" } else { "active" }.to_owned(),
         fields: dataset.fields.clone(),
         released: dataset.selection.released.clone(),
+        label: dataset.labels.as_ref().map(|labels| labels.field.clone()),
         dataset_id: dataset.published.last().map(|p| hex::encode(p.id)),
         manifest_cid: dataset.published.last().map(|p| p.manifest.clone()),
     })

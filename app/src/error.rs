@@ -201,7 +201,7 @@ impl From<compute::Error> for Error {
     fn from(error: compute::Error) -> Self {
         use compute::Error as C;
         let code = match &error {
-            C::Parameter { .. } => Code::Refused,
+            C::Parameter { .. } | C::Labels { .. } => Code::Refused,
             C::Stopped { .. } => Code::Interrupted,
             C::ModelFile { .. } | C::Weights { .. } | C::Tokenizer { .. } | C::NotFinite { .. } | C::Output { .. } => {
                 Code::Integrity

@@ -1,17 +1,24 @@
 //! The output gate: what may leave the machine for a job, checked before it is sealed. It stands outside the code that
 //! computes, and shows the owner the same facts before approval.
 
-use compute::Output;
+use compute::template::train::{Metrics, Params, Shape};
+use compute::{Dtype, Output};
 use provenance::exchange::MAX_PACKAGE;
 
 use crate::error::{Error, Result};
-use crate::release;
+use crate::labels::Labels;
+use crate::worker::task::TrainAnswer;
 use crate::worker::wire::Place;
+use crate::{budget, release};
 
 /// Bytes that one record may give, at most: the widest row a model here produces.
 const MAX_ROW_BYTES: u64 = 4 * 4096;
 /// Bytes of a package besides rows, salts and leaves, at most.
 const PACKAGE_HEAD: u64 = 1024;
+
+/// Bytes of a record's training-use row, and of what is written around the numbers of a training run, at most.
+const TRAINING_ROW: u64 = 16;
+const TRAINING_HEAD: u64 = 1 << 17;
 
 /// How far the square of a row's length may be from 1: rounding, and no more.
 const UNIT_WITHIN: f64 = 1e-3;
@@ -35,6 +42,88 @@ pub fn preview(records: u64, dimension: u64, released: &[String]) -> Vec<String>
         fields,
         "an embedding is data: much of a text can be recovered from it. No privacy budget protects it".to_owned(),
     ]
+}
+
+/// What a `train` job will let out, in plain words, before it runs. `budget` is what it spends and what is left before it,
+/// in millionths of epsilon.
+pub fn preview_training(
+    params: &Params,
+    shape: &Shape,
+    labels: &Labels,
+    records: u64,
+    budget: Option<(u64, u64)>,
+) -> Vec<String> {
+    let what = if shape.has_adapters() { "low-rank adapters and a linear head" } else { "a linear head" };
+    let classes = labels.classes.len();
+    let mut leaves = vec![
+        format!(
+            "{what} that tell {:?} ({classes} classes), learned from {records} records: {} numbers, {} bytes, sealed and padded to whole MiB",
+            labels.field,
+            shape.numbers(),
+            4 * shape.numbers()
+        ),
+        "a salted commitment to what training did with each record (nothing can be read from it); the rows stay here"
+            .to_owned(),
+        "the name of the model, and whether a CPU or a GPU computed it".to_owned(),
+    ];
+    let counts = params.privacy.as_ref().and_then(|privacy| privacy.evaluation_noise);
+    leaves.push(match (&params.privacy, counts) {
+        (None, _) => "mean losses and the accuracy on a held-back tenth of the records".to_owned(),
+        (Some(_), None) => "no measured number; no text, no field, no logs, no timings".to_owned(),
+        (Some(_), Some(noise)) => format!("two counts of held-back records, right and wrong, with noise of {noise}"),
+    });
+    leaves.push(match budget {
+        Some((spends, left)) => format!(
+            "differential privacy: it spends {} of the dataset's privacy budget; {} is left before it. The spending counts even if the run fails",
+            budget::shown(spends),
+            budget::shown(left)
+        ),
+        None => "no differential privacy: at worst, weights tell who is in the data, or give back pieces of a record"
+            .to_owned(),
+    });
+    leaves
+}
+
+/// That the dataset is as large as the terms ask for.
+///
+/// # Errors
+/// `Refused` where it is smaller.
+pub fn least(records: u64, min_records: u32) -> Result<()> {
+    if records >= u64::from(min_records) {
+        return Ok(());
+    }
+    Err(Error::refused(format!("the terms ask for at least {min_records} records and the dataset has {records}")))
+}
+
+/// Bytes that a training run gives, at most: its numbers and rows, and what is written around them.
+pub fn training_bytes(shape: &Shape, records: u64) -> u64 {
+    4 * shape.numbers() + TRAINING_ROW * records + TRAINING_HEAD
+}
+
+/// Lets a training run pass: files of the declared shapes with finite numbers, the declared metrics, a row for each record.
+/// The metrics are written anew, so that nothing but their values gets through.
+///
+/// # Errors
+/// `Refused` where something is not what was declared.
+pub fn pass_training(
+    trained: &mut TrainAnswer,
+    shape: &Shape,
+    params: &Params,
+    classes: &[String],
+    records: u64,
+) -> Result<()> {
+    let refused = |why: &dyn std::fmt::Display| Error::refused(format!("the output gate let nothing out: {why}"));
+    shape.check_adapters(trained.adapters.as_ref().map(|file| file.as_slice())).map_err(|e| refused(&e))?;
+    shape.check_head(&trained.head).map_err(|e| refused(&e))?;
+    let metrics: Metrics =
+        serde_json::from_str(&trained.metrics).map_err(|_| refused(&"the metrics are not those that were declared"))?;
+    metrics.check(params, classes, records).map_err(|e| refused(&e))?;
+    trained.metrics = serde_json::to_string(&metrics).map_err(|e| refused(&e))?;
+    let rows = trained.rows.chunks(TRAINING_ROW as usize).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    if rows.len() as u64 != records {
+        return refuse(format!("{} rows for {records} records", rows.len()));
+    }
+    Output { rows, dimension: 4, dtype: Dtype::F32 }.check().map_err(|e| refused(&e))
 }
 
 /// That the rows, with a salt, a leaf and `released` fields each, fit one package.

@@ -41,6 +41,10 @@ pub enum Kind {
     Job,
     /// Finished rows of a job that is not done yet.
     Batch,
+    /// What a dataset spent of its privacy budget.
+    Budget,
+    /// What training did with each record of a dataset, by job.
+    Uses,
     /// The sealed package of a job.
     Package,
     /// The consumer's side of a job, by its spec.
@@ -68,6 +72,8 @@ impl Kind {
             Kind::Members => "members",
             Kind::Job => "job",
             Kind::Batch => "batch",
+            Kind::Budget => "budget",
+            Kind::Uses => "uses",
             Kind::Package => "package",
             Kind::Request => "request",
             Kind::Intent => "intent",

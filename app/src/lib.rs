@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod backup;
+pub mod budget;
 pub mod bundle;
 pub mod command;
 pub mod confine;
@@ -16,6 +17,7 @@ pub mod ids;
 pub mod import;
 pub mod importer;
 pub mod job;
+pub mod labels;
 pub mod library;
 pub mod license;
 pub mod machine;

@@ -17,6 +17,8 @@ pub struct Known {
     pub name: String,
     /// Its digest.
     pub digest: [u8; 32],
+    /// Layers of the encoder.
+    pub layers: u64,
     /// Length of a vector.
     pub dimension: u64,
     /// Where it is.
@@ -58,7 +60,14 @@ fn known() -> Result<Vec<Known>> {
 fn describe(model: &Model, folder: PathBuf) -> Known {
     let digest = model.digest();
     let public_name = if model.is_known() { model.name().to_owned() } else { hex::encode(digest) };
-    Known { name: model.name().to_owned(), digest, dimension: model.dimension() as u64, folder, public_name }
+    Known {
+        name: model.name().to_owned(),
+        digest,
+        dimension: model.dimension() as u64,
+        layers: model.layers() as u64,
+        folder,
+        public_name,
+    }
 }
 
 fn missing(what: &str) -> Error {

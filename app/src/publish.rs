@@ -8,6 +8,7 @@ use provenance::terms::Preset;
 use crate::dataset::{self, Dataset, Opened, Published};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
+use crate::labels::Labels;
 use crate::network::Network;
 use crate::record::{TEXT_FIELD, Value};
 use crate::release::{self, TIME_FIELD};
@@ -101,6 +102,7 @@ async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Op
         days: None,
         fields: fields(dataset, opened)?,
         counted: None,
+        labels: dataset.labels.as_ref().map(Labels::to_manifest),
     })
 }
 

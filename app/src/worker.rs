@@ -13,7 +13,7 @@ mod limits;
 pub mod outside;
 pub mod probe;
 pub mod setting;
-mod task;
+pub(crate) mod task;
 pub mod wire;
 
 use std::ffi::OsStr;

@@ -22,6 +22,8 @@ pub const CIRCUIT: &str = "provenance@1";
 const MAX_FIELDS: usize = 64;
 /// Most kinds of record.
 const MAX_KINDS: usize = 32;
+/// Most classes of a label.
+const MAX_CLASSES: usize = 64;
 /// Bin edges of a 16-bin histogram.
 const EDGES: usize = 17;
 
@@ -62,6 +64,8 @@ pub struct Manifest {
     pub fields: Vec<Field>,
     /// The field that statistics count, if any.
     pub counted: Option<Counted>,
+    /// The field that classifiers learn to tell, if any.
+    pub labels: Option<Labels>,
 }
 
 /// One field of a record.
@@ -103,6 +107,15 @@ pub struct Counted {
     pub scale: u8,
     /// The 17 edges of the histogram's 16 bins, in the same unit; empty when no histogram is offered.
     pub edges: Vec<i32>,
+}
+
+/// The field that classifiers learn to tell, with the closed list of its values.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Labels {
+    /// The field's name.
+    pub field: String,
+    /// Its values as text, sorted: the classes in the order of their numbers.
+    pub classes: Vec<String>,
 }
 
 /// How the dataset may be used, for readers of Croissant.
@@ -320,6 +333,13 @@ impl Manifest {
         if let Some(counted) = &self.counted {
             facts.push(format!("That statistics count the field {}, and their bin edges.", counted.field));
         }
+        if let Some(labels) = &self.labels {
+            facts.push(format!(
+                "That classifiers can learn the field {}, and its values: {}. Not which record has which.",
+                labels.field,
+                labels.classes.join(", ")
+            ));
+        }
         if let Some(previous) = &self.previous {
             facts.push(format!("That it follows the version described by {previous}."));
         }
@@ -366,6 +386,7 @@ impl Manifest {
             refuse(repeated, "a field's name stands twice")?;
             refuse(field.released && field.kind == FieldKind::Text, "a field of free text is released")?;
         }
+        self.check_labels()?;
         let Some(counted) = &self.counted else { return Ok(()) };
         let field = self.fields.iter().find(|field| field.name == counted.field);
         let countable = field.is_some_and(|field| matches!(field.kind, FieldKind::Integer | FieldKind::Number));
@@ -374,6 +395,14 @@ impl Manifest {
         let edges = &counted.edges;
         refuse(!edges.is_empty() && edges.len() != EDGES, "a histogram has 17 bin edges")?;
         refuse(!edges.is_sorted_by(|a, b| a < b), "bin edges do not rise")
+    }
+
+    fn check_labels(&self) -> Result<()> {
+        let Some(Labels { field, classes }) = &self.labels else { return Ok(()) };
+        refuse(!self.fields.iter().any(|known| known.name == *field), "the label is not among the fields")?;
+        refuse(!(2..=MAX_CLASSES).contains(&classes.len()), "classes are fewer than two or too many")?;
+        refuse(!classes.is_sorted_by(|a, b| a < b), "classes are not a sorted set")?;
+        classes.iter().try_for_each(|class| line("class", class, 1, 64))
     }
 }
 

@@ -288,6 +288,8 @@ export type Dataset = {
 	fields: string[],
 	/**  The fields whose values leave with each row of a licensed run. */
 	released: string[],
+	/**  The field that classifiers learn to tell, where one is named. */
+	label: string | null,
 	/**  Its id on-chain, once published. */
 	dataset_id: string | null,
 	/**  Its manifest, once published. */

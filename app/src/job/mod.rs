@@ -9,6 +9,8 @@ mod rows;
 pub mod run;
 pub mod settle;
 pub mod template;
+pub mod trained;
+pub mod uses;
 
 use std::fmt;
 
@@ -58,6 +60,14 @@ pub enum View {
     Many(view::Jobs),
     /// A fetched output.
     Fetched(view::Fetched),
+    /// What training did with each record.
+    Uses(view::Uses),
+}
+
+impl From<view::Uses> for View {
+    fn from(view: view::Uses) -> Self {
+        View::Uses(view)
+    }
 }
 
 impl From<view::Job> for View {
@@ -84,6 +94,7 @@ impl fmt::Display for View {
             View::One(view) => view.fmt(f),
             View::Many(view) => view.fmt(f),
             View::Fetched(view) => view.fmt(f),
+            View::Uses(view) => view.fmt(f),
         }
     }
 }
@@ -335,8 +346,8 @@ pub(crate) fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result
 /// What a job would let out, for the owner to decide on.
 async fn leaves(home: &Home, network: &Network, seen: &Seen) -> Result<Vec<String>> {
     let license = network.chain.license(seen.record.details.license).await?;
-    let work = Work::of(home, network, seen, &license)?;
-    work.template.leaves(&work)
+    let work = Work::of(home, network, seen, &license).await?;
+    work.template.leaves(home, &work)
 }
 
 /// The owner allows a job to run and its output to leave.

@@ -43,7 +43,7 @@ pub struct Package {
 }
 
 /// A short name on one line: it is shown to the consumer, and the owner chose it.
-fn plain(name: &str) -> bool {
+pub(super) fn plain(name: &str) -> bool {
     name.len() <= 128 && name.chars().all(|c| c.is_ascii_alphanumeric() || " .,:;()_-/+@#".contains(c))
 }
 

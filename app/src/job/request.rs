@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::see;
-use super::template::{Asked, Template};
+use super::template::{Asked, Asking, Template};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{ids, offer, random, view};
+use crate::{bundle, ids, offer, random, view};
 
 /// A request that is about to be sent: the same command after a crash finds it and does not use up another run.
 #[derive(Serialize, Deserialize)]
@@ -33,7 +33,20 @@ struct Kept {
     reply: Vec<u8>,
 }
 
-/// Requests a job under a license. `model` is for templates that take one.
+/// What a request says of the computation, as it is typed.
+#[derive(Clone, Copy, Default)]
+pub struct Words<'a> {
+    /// The template's name.
+    pub template: &'a str,
+    /// The model, for a template that takes one.
+    pub model: Option<&'a str>,
+    /// The field to be learned, for `train`.
+    pub label: Option<&'a str>,
+    /// The template's parameters, JSON.
+    pub params: Option<&'a str>,
+}
+
+/// Requests a job under a license.
 ///
 /// # Errors
 /// `Refused` where the license does not allow it (as the contract would); `Usage` for an unknown template or model.
@@ -41,13 +54,12 @@ pub async fn run(
     home: &mut Home,
     network: &Network,
     license: &str,
-    template: &str,
-    model: Option<&str>,
+    words: &Words<'_>,
     dry_run: bool,
 ) -> Result<view::Job> {
     let id = ids::id(license, "license")?;
     let record = network.chain.license(id).await?;
-    let template = Template::named(template)?;
+    let template = Template::named(words.template)?;
     let action = template.action();
     if record.terms.licensee != home.person.address() {
         return Err(Error::refused(format!("this license belongs to {}", record.terms.licensee)));
@@ -65,11 +77,17 @@ pub async fn run(
     }
     let dataset = network.chain.dataset(record.terms.dataset).await?;
     let manifest = offer::read_manifest(network, dataset.manifest.0)?;
-    let asked = template.ask(model, &manifest)?;
+    let max_epsilon_micro = match template {
+        Template::Train => bundle::offer_of(network, &record).await?.offer.terms.max_epsilon_micro,
+        _ => 0,
+    };
+    let asking = Asking { model: words.model, label: words.label, params: words.params, max_epsilon_micro };
+    let asked = template.ask(&asking, &manifest)?;
     if dry_run {
         return Ok(preview(&record.id, &dataset, template, network));
     }
-    let name = format!("request {} {template} {}", ids::shown(id), hex::encode(asked.model));
+    let params = Cid::raw(asked.params.to_string().as_bytes());
+    let name = format!("request {} {template} {} {params}", ids::shown(id), hex::encode(asked.model));
     let intent = match home.find::<Intent>(Kind::Intent, &name)? {
         Some(intent) => intent,
         None => prepare(home, &id, &manifest.exchange_key, &name, template, asked)?,

@@ -92,7 +92,7 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, device: DeviceCh
     seen.in_state(&[JobState::Requested, JobState::Committed, JobState::Drawn, JobState::Accepted])?;
     if seen.record.state == JobState::Requested && seen.kept.run.is_none() {
         let license = allowed(home, network, &seen).await?;
-        compute_and_seal(home, network, &mut seen, &license, device)?;
+        compute_and_seal(home, network, &mut seen, &license, device).await?;
     }
     // Computing can take longer than the embedded network waits for somebody to ask something.
     let network = &network::again(network).await?;
@@ -164,7 +164,7 @@ async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<LicenseR
 }
 
 /// Everything up to the sealed package, kept before anything leaves: what was computed is never computed again.
-fn compute_and_seal(
+async fn compute_and_seal(
     home: &mut Home,
     network: &Network,
     seen: &mut Seen,
@@ -172,8 +172,8 @@ fn compute_and_seal(
     device: DeviceChoice,
 ) -> Result<()> {
     let details = &seen.record.details;
-    let work = Work::of(home, network, seen, license)?;
-    let leaves = work.template.leaves(&work)?;
+    let work = Work::of(home, network, seen, license).await?;
+    let leaves = work.template.leaves(home, &work)?;
     if seen.kept.approved.as_ref().is_none_or(|approved| approved.leaves != leaves) {
         return Err(
             Error::refused("the request is not the one that was approved").hint("`job approve` shows it again.")

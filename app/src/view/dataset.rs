@@ -23,6 +23,8 @@ pub struct Dataset {
     pub fields: Vec<String>,
     /// The fields whose values leave with each row of a licensed run.
     pub released: Vec<String>,
+    /// The field that classifiers learn to tell, where one is named.
+    pub label: Option<String>,
     /// Its id on-chain, once published.
     pub dataset_id: Option<String>,
     /// Its manifest, once published.
@@ -36,6 +38,9 @@ impl Display for Dataset {
         writeln!(f, "fields {}", self.fields.join(", "))?;
         if !self.released.is_empty() {
             writeln!(f, "released with each row: {}", self.released.join(", "))?;
+        }
+        if let Some(label) = &self.label {
+            writeln!(f, "label  {label}")?;
         }
         if let (Some(id), Some(cid)) = (&self.dataset_id, &self.manifest_cid) {
             writeln!(f, "id     {id}\nmanifest {cid}")?;

@@ -93,6 +93,53 @@ impl Display for Jobs {
     }
 }
 
+/// `job show --records`
+#[derive(Serialize, specta::Type)]
+pub struct Uses {
+    /// The job.
+    pub job_id: String,
+    /// What it pays.
+    pub pays: String,
+    /// The records, those that earned most first.
+    pub records: Vec<RecordUse>,
+}
+
+/// What training did with one record.
+#[derive(Serialize, specta::Type)]
+pub struct RecordUse {
+    /// Its position in the dataset.
+    pub position: u64,
+    /// How it begins.
+    pub text: String,
+    /// Steps that it took part in; 0 for one that was held back.
+    pub steps: u32,
+    /// Its loss before the first step.
+    pub loss_before: f32,
+    /// Its loss after the last.
+    pub loss_after: f32,
+    /// How far it lowered the loss of the records held back, to first order.
+    pub contribution: f32,
+    /// Its part of all contributions above zero, 0 to 1.
+    pub share: f64,
+}
+
+impl Display for Uses {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "job {} pays {}; only you see this", self.job_id, self.pays)?;
+        let rows = self.records.iter().map(|record| {
+            vec![
+                format!("{:.2} %", 100.0 * record.share),
+                record.position.to_string(),
+                record.steps.to_string(),
+                format!("{:.4}", record.loss_before),
+                format!("{:.4}", record.loss_after),
+                record.text.clone(),
+            ]
+        });
+        table(f, &["earned", "record", "steps", "loss before", "after", "text"], rows)
+    }
+}
+
 /// `job fetch`
 #[derive(Serialize, specta::Type)]
 pub struct Fetched {

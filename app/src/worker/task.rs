@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use compute::template::{Continue, embed};
+use compute::template::{Continue, embed, train};
 use compute::{Device, Model, Row};
+use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::wire::{Failure, Job, Place, plain};
@@ -61,6 +62,7 @@ pub fn open(job: &Job) -> Result<Warm> {
     let fallback = device.fallback().map(plain);
     let task: Box<dyn Task> = match job.template.as_str() {
         "embed" => Box::new(Embed::open(job, device)?),
+        "train" => Box::new(Train::open(job, device)?),
         other => return Err(stopped(Failure::Other, &format!("there is no template {other:?}"))),
     };
     Ok(Warm { task, device: place, fallback })
@@ -75,12 +77,7 @@ struct Embed {
 
 impl Embed {
     fn open(job: &Job, device: Device) -> Result<Self> {
-        let folder = folder(job).ok_or_else(|| stopped(Failure::Model, "embed needs a model"))?;
-        let model = Model::open(&folder)?;
-        if model.digest()[..] != job.digest[..] {
-            return Err(stopped(Failure::Model, "the model's files changed since it was chosen"));
-        }
-        let task = Self { model, device, params: embed::Params::default() };
+        let task = Self { model: model(job)?, device, params: embed::Params::default() };
         task.run(&[Row::new("warm"), Row::new("up ".repeat(400))])?;
         Ok(task)
     }
@@ -115,6 +112,99 @@ impl Task for Embed {
     }
 }
 
+/// `train`: a row is its class's number (two bytes, little-endian) and its text. Nothing comes before the end, then all.
+struct Train {
+    model: Model,
+    device: Device,
+    loaded: train::Loaded,
+    order: Option<TrainOrder>,
+    rows: Vec<Row>,
+    labels: Vec<Option<u16>>,
+}
+
+/// What a training run starts from.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainOrder {
+    /// The consumer's parameters.
+    pub params: train::Params,
+    /// The classes by number.
+    pub classes: Vec<String>,
+    /// What samples and noise follow from, drawn for this run.
+    pub secret: [u8; 32],
+}
+
+/// What a training run gave.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainAnswer {
+    /// The adapters as safetensors.
+    pub adapters: Option<ByteBuf>,
+    /// The head as safetensors.
+    pub head: ByteBuf,
+    /// The metrics record, JSON.
+    pub metrics: String,
+    /// Each record's row.
+    pub rows: ByteBuf,
+}
+
+impl Train {
+    fn open(job: &Job, device: Device) -> Result<Self> {
+        let model = model(job)?;
+        let loaded = train::load(&model, &device)?;
+        embed::run(&model, &device, &embed::Params::default(), &[Row::new("warm")], &mut |_, _| Continue::Yes)?;
+        Ok(Self { model, device, loaded, order: None, rows: Vec::new(), labels: Vec::new() })
+    }
+}
+
+impl Task for Train {
+    fn params(&mut self, json: &[u8]) -> Result<Vec<u8>> {
+        let order: TrainOrder = serde_json::from_slice(json)
+            .map_err(|e| stopped(Failure::Parameters, &format!("the parameters are not those of train: {e}")))?;
+        order.params.check()?;
+        self.order = Some(order);
+        Ok(Vec::new())
+    }
+
+    fn batch(&mut self, rows: Vec<ByteBuf>) -> Result<Vec<u8>> {
+        for row in rows {
+            let (class, text) = row
+                .split_first_chunk::<2>()
+                .and_then(|(class, text)| Some((class, std::str::from_utf8(text).ok()?)))
+                .ok_or_else(|| stopped(Failure::Other, "a row is no class and text"))?;
+            self.labels.push(Some(u16::from_le_bytes(*class)));
+            self.rows.push(Row::new(text));
+        }
+        Ok(Vec::new())
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        let order = self.order.take().ok_or_else(|| stopped(Failure::Other, "there are no parameters"))?;
+        let data = train::Data { rows: &self.rows, labels: &self.labels, classes: &order.classes };
+        let go = &mut |_, _| Continue::Yes;
+        let trained = train::run(&self.model, &self.device, &self.loaded, &order.params, data, &order.secret, go)?;
+        let rows = trained.rows().rows.concat();
+        let other = |e: &dyn std::fmt::Display| stopped(Failure::Other, &e.to_string());
+        let answer = TrainAnswer {
+            metrics: serde_json::to_string(&trained.metrics).map_err(|e| other(&e))?,
+            adapters: trained.adapters.map(ByteBuf::from),
+            head: ByteBuf::from(trained.head),
+            rows: ByteBuf::from(rows),
+        };
+        serde_ipld_dagcbor::to_vec(&answer).map_err(|e| other(&e))
+    }
+}
+
+/// The model that a job names.
+fn model(job: &Job) -> Result<Model> {
+    let folder = folder(job).ok_or_else(|| stopped(Failure::Model, "the template needs a model"))?;
+    let model = Model::open(&folder)?;
+    if model.digest()[..] != job.digest[..] {
+        return Err(stopped(Failure::Model, "the model's files changed since it was chosen"));
+    }
+    Ok(model)
+}
+
 fn stopped(kind: Failure, reason: &str) -> Stopped {
     Stopped { kind, reason: plain(reason) }
 }
@@ -123,7 +213,7 @@ impl From<compute::Error> for Stopped {
     fn from(error: compute::Error) -> Self {
         use compute::Error as C;
         let kind = match &error {
-            C::Parameter { .. } => Failure::Parameters,
+            C::Parameter { .. } | C::Labels { .. } | C::Diverged { .. } => Failure::Parameters,
             C::ModelFile { .. } | C::Weights { .. } | C::Tokenizer { .. } => Failure::Model,
             C::NoAdapter { .. } | C::Device { .. } => Failure::Device,
             C::NotFinite { .. } => Failure::NotFinite,

@@ -14,7 +14,8 @@ fn names(count: usize) -> Vec<String> {
 fn go(model: &Model, device: &Device, params: &Params, rows: &[Row], labels: &[Option<u16>]) -> Result<Trained> {
     let classes = names(2);
     let data = Data { rows, labels, classes: &classes };
-    train::run(model, device, params, data, &SECRET, &mut |_, _| Continue::Yes)
+    let loaded = train::load(model, device).unwrap();
+    train::run(model, device, &loaded, params, data, &SECRET, &mut |_, _| Continue::Yes)
 }
 
 /// Texts of the tiny model's words: the class says which of two words is in them.
@@ -174,9 +175,10 @@ fn private_run_follows_from_the_secret_and_not_from_the_seed_alone() {
     let privacy = Some(Privacy { epsilon_micro: 3_000_000, clip: 0.5, evaluation_noise: None });
     let params = Params { privacy, ..adapters() };
     let classes = names(2);
+    let loaded = train::load(&model, &device).unwrap();
     let with = |secret: [u8; 32]| {
         let data = Data { rows: &rows, labels: &labels, classes: &classes };
-        train::run(&model, &device, &params, data, &secret, &mut |_, _| Continue::Yes).unwrap()
+        train::run(&model, &device, &loaded, &params, data, &secret, &mut |_, _| Continue::Yes).unwrap()
     };
     let (one, same, other) = (with([1; 32]), with([1; 32]), with([2; 32]));
     assert_eq!(one, same);
@@ -219,10 +221,11 @@ fn labels_of_one_class_only_are_refused() {
 fn list_of_one_class_or_too_many_is_refused() {
     let (_folder, model, device) = tiny().ready();
     let (rows, labels) = toy(40);
+    let loaded = train::load(&model, &device).unwrap();
     for count in [0, 1, 65] {
         let classes = names(count);
         let data = Data { rows: &rows, labels: &labels, classes: &classes };
-        let refused = train::run(&model, &device, &adapters(), data, &SECRET, &mut |_, _| Continue::Yes);
+        let refused = train::run(&model, &device, &loaded, &adapters(), data, &SECRET, &mut |_, _| Continue::Yes);
         assert!(matches!(refused, Err(Error::Labels { .. })), "{count}");
     }
 }
@@ -257,7 +260,8 @@ fn run_that_is_stopped_returns_nothing() {
     let (rows, labels) = toy(40);
     let classes = names(2);
     let data = Data { rows: &rows, labels: &labels, classes: &classes };
-    let stopped = train::run(&model, &device, &adapters(), data, &SECRET, &mut |done, _| {
+    let loaded = train::load(&model, &device).unwrap();
+    let stopped = train::run(&model, &device, &loaded, &adapters(), data, &SECRET, &mut |done, _| {
         if done == 3 { Continue::No } else { Continue::Yes }
     });
     assert!(matches!(stopped, Err(Error::Stopped { done: 3, total: 25 })));

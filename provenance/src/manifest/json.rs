@@ -1,6 +1,6 @@
 //! The manifest's JSON-LD, written and read. The context is the one of the Croissant 1.1 specification, and `usu`.
 
-use super::{CIRCUIT, Counted, Day, Field, FieldKind, Level, Manifest, Tier, UsageInfo};
+use super::{CIRCUIT, Counted, Day, Field, FieldKind, Labels, Level, Manifest, Tier, UsageInfo};
 use crate::chain::Address;
 use crate::cid::Cid;
 use crate::content::unixfs::PROFILE;
@@ -151,6 +151,9 @@ pub(super) fn write(m: &Manifest) -> Value {
                 }),
             );
         }
+        if let Some(labels) = &m.labels {
+            map.insert("usu:labels".into(), json!({"usu:field": labels.field, "usu:classes": labels.classes}));
+        }
         if let Some(previous) = &m.previous {
             map.insert("usu:previous".into(), json!(format!("ipfs://{previous}")));
         }
@@ -203,6 +206,7 @@ pub(super) fn read(value: &Value) -> Result<Manifest> {
         days: root.get("temporalCoverage").map(|_| days(root)).transpose()?,
         fields: fields(root)?,
         counted: root.get("usu:counted").map(counted).transpose()?,
+        labels: root.get("usu:labels").map(labels).transpose()?,
     })
 }
 
@@ -233,6 +237,11 @@ fn counted(value: &Value) -> Result<Counted> {
         scale: scale.ok_or_else(|| bad("usu:scale", "a small number"))?,
         edges: edges.collect::<Option<_>>().ok_or_else(|| bad("usu:binEdges", "32-bit numbers"))?,
     })
+}
+
+fn labels(value: &Value) -> Result<Labels> {
+    let map = object(value, "usu:labels")?;
+    Ok(Labels { field: string(map, "usu:field")?.into(), classes: strings(map, "usu:classes")? })
 }
 
 fn levels(root: &Map<String, Value>) -> Result<Vec<Level>> {

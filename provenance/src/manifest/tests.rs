@@ -36,6 +36,7 @@ pub(crate) fn manifest() -> Manifest {
             },
         ],
         counted: Some(Counted { field: "pages".into(), scale: 0, edges: (0..17).collect() }),
+        labels: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn manifest_round_trips() {
         previous: Some(Cid::raw(b"one")),
         days: None,
         counted: None,
+        labels: Some(Labels { field: "pages".into(), classes: vec!["long".into(), "short".into()] }),
         levels: Level::ALL.into(),
         records: 512 + 1,
         tier: Tier::Medium,
@@ -196,6 +198,21 @@ fn odd_counted_fields_are_refused() {
     unwritable(|m| m.counted = counted("pages", 10, vec![]), "scale");
     unwritable(|m| m.counted = counted("pages", 0, vec![1, 2, 3]), "17");
     unwritable(|m| m.counted = counted("pages", 0, vec![0; 17]), "rise");
+}
+
+#[test]
+fn odd_labels_are_refused() {
+    let labels = |field: &str, classes: &[&str]| {
+        Some(Labels { field: field.into(), classes: classes.iter().map(|class| (*class).to_owned()).collect() })
+    };
+    unwritable(|m| m.labels = labels("absent", &["a", "b"]), "not among the fields");
+    unwritable(|m| m.labels = labels("pages", &["a"]), "fewer than two");
+    unwritable(|m| m.labels = labels("pages", &[&"a".repeat(65), "b"]), "class");
+    unwritable(|m| m.labels = labels("pages", &["b", "a"]), "sorted");
+    unwritable(|m| m.labels = labels("pages", &["a", "a"]), "sorted");
+    unwritable(|m| m.labels = labels("pages", &["a", "b\nc"]), "line");
+    let many: Vec<String> = (100..165).map(|class| class.to_string()).collect();
+    unwritable(|m| m.labels = Some(Labels { field: "pages".into(), classes: many }), "too many");
 }
 
 /// The manifest's JSON after `change` must be refused with a message that has `reason`.

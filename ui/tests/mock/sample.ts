@@ -42,8 +42,8 @@ export function records(count: number): Row[] {
 }
 
 export const datasets = [
-  { name: "letters", records: 1248, root: id("9c"), tier: "medium", state: "active", fields: ["subject", "text", "time"], released: ["time"], dataset_id: DATASET_ID, manifest_cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" },
-  { name: "garden", records: 652, root: id("5b"), tier: "medium", state: "draft", fields: ["text"], released: [], dataset_id: null, manifest_cid: null },
+  { name: "letters", records: 1248, root: id("9c"), tier: "medium", state: "active", fields: ["subject", "text", "time"], released: ["time"], label: null, dataset_id: DATASET_ID, manifest_cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" },
+  { name: "garden", records: 652, root: id("5b"), tier: "medium", state: "draft", fields: ["text"], released: [], label: null, dataset_id: null, manifest_cid: null },
 ];
 
 export const terms: Terms = {

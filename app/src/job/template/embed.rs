@@ -18,7 +18,7 @@ use crate::view::Check;
 use crate::{gate, model, proving, random, release};
 
 /// The model where none is named.
-const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
+pub(super) const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
 
 pub(super) fn ask(model: Option<&str>) -> Result<Asked> {
     let model = model::named(model.unwrap_or(DEFAULT_MODEL))?;
@@ -86,7 +86,7 @@ fn released(dataset: &Dataset, opened: &Opened) -> Result<Vec<Vec<u8>>> {
     opened.records.iter().map(|record| release::to_bytes(&release::of(record, names)?)).collect()
 }
 
-fn output_tree(dataset: &Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {
+pub(super) fn output_tree(dataset: &Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {
     let leaves = opened.leaves.iter().zip(digests).map(|(leaf, digest)| output_leaf(leaf.hash(), digest)).collect();
     dataset::tree(dataset.tier()?, leaves, &mut Progress::start("building the output's tree"))
 }

@@ -4,6 +4,7 @@
 //! A new template is a variant here, one line in each `match`, and a module beside this one.
 
 mod embed;
+pub(crate) mod train;
 
 use std::fmt;
 
@@ -22,15 +23,17 @@ use crate::args::DeviceChoice;
 use crate::dataset::{self, Dataset, Opened};
 use crate::error::{Error, Result};
 use crate::home::Home;
-use crate::ids;
 use crate::network::Network;
 use crate::view::Check;
+use crate::{bundle, ids};
 
 /// One kind of licensed computation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Template {
     /// A vector for each record, by a model that is named by its digest.
     Embed,
+    /// A classifier over an encoder, learned from a labeled field.
+    Train,
 }
 
 /// How far a job's proof reaches; the README has the words.
@@ -54,8 +57,20 @@ impl Says {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.action().name())
+        f.write_str(self.name())
     }
+}
+
+/// What the command line says of a request, and the license of it.
+pub(crate) struct Asking<'a> {
+    /// The model, by name or digest.
+    pub model: Option<&'a str>,
+    /// The field to be learned.
+    pub label: Option<&'a str>,
+    /// The template's parameters, JSON.
+    pub params: Option<&'a str>,
+    /// Privacy budget that the license lets a run spend, in millionths of epsilon; 0 for none.
+    pub max_epsilon_micro: u64,
 }
 
 /// What a request names, besides its template.
@@ -80,6 +95,8 @@ pub(crate) struct Work {
     pub count: u64,
     /// Smallest dataset, and smallest group in an output, by the license.
     pub min_records: u32,
+    /// Privacy budget that the license lets a run spend, in millionths of epsilon; 0 for none.
+    pub max_epsilon_micro: u64,
 }
 
 impl Work {
@@ -87,11 +104,11 @@ impl Work {
     ///
     /// # Errors
     /// `Refused` where the request asks for something else than was licensed; `NotFound` where the dataset is not here.
-    pub fn of(home: &Home, network: &Network, seen: &Seen, license: &LicenseRecord) -> Result<Self> {
+    pub async fn of(home: &Home, network: &Network, seen: &Seen, license: &LicenseRecord) -> Result<Self> {
         let details = &seen.record.details;
         let template = Template::of_bit(details.action)?;
         let spec = spec(home, network, &seen.record)?;
-        if spec.template != template.action().name() {
+        if spec.template != template.name() {
             let asked = &spec.template;
             return Err(Error::refused(format!("the request asks for {asked:?}, which is not what was licensed")));
         }
@@ -99,6 +116,11 @@ impl Work {
             Error::not_found("this vault does not hold the dataset of this job")
                 .hint("Use the vault that published it.")
         })?;
+        // The chain does not keep it: it stands in the offer.
+        let max_epsilon_micro = match template {
+            Template::Train => bundle::offer_of(network, license).await?.offer.terms.max_epsilon_micro,
+            _ => 0,
+        };
         Ok(Work {
             job: ids::shown(seen.record.id),
             template,
@@ -106,6 +128,7 @@ impl Work {
             dataset,
             count: details.count,
             min_records: license.terms.minRecords,
+            max_epsilon_micro,
         })
     }
 }
@@ -155,16 +178,24 @@ pub(crate) trait Delivered {
 
 impl Template {
     /// All templates.
-    pub const ALL: &'static [Self] = &[Self::Embed];
+    pub const ALL: &'static [Self] = &[Self::Embed, Self::Train];
 
     /// The template with this name.
     ///
     /// # Errors
     /// `Usage` with the names there are.
     pub fn named(name: &str) -> Result<Self> {
-        Self::ALL.iter().copied().find(|template| template.action().name() == name).ok_or_else(|| {
+        Self::ALL.iter().copied().find(|template| template.name() == name).ok_or_else(|| {
             Error::usage(format!("this program has no template {name:?}")).hint(format!("There are: {}.", names()))
         })
+    }
+
+    /// The word for it in requests and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Template::Embed => "embed",
+            Template::Train => "train",
+        }
     }
 
     /// The template that an action licenses; none for what this program cannot run.
@@ -185,6 +216,7 @@ impl Template {
     pub fn action(self) -> Action {
         match self {
             Template::Embed => Action::Embed,
+            Template::Train => Action::TrainNonGenerative,
         }
     }
 
@@ -194,14 +226,14 @@ impl Template {
     /// `Refused` where there is none for the tier.
     pub fn circuit(self, tier: Tier) -> Result<Circuit> {
         match self {
-            Template::Embed => Ok(Circuit::Provenance(tier)),
+            Template::Embed | Template::Train => Ok(Circuit::Provenance(tier)),
         }
     }
 
     /// How far its proofs reach.
     pub fn says(self) -> Says {
         match self {
-            Template::Embed => Says::Bound,
+            Template::Embed | Template::Train => Says::Bound,
         }
     }
 
@@ -209,9 +241,10 @@ impl Template {
     ///
     /// # Errors
     /// `Usage` or `Refused` for what the template does not take, or not over this dataset.
-    pub(crate) fn ask(self, model: Option<&str>, _manifest: &Manifest) -> Result<Asked> {
+    pub(crate) fn ask(self, asking: &Asking<'_>, manifest: &Manifest) -> Result<Asked> {
         match self {
-            Template::Embed => embed::ask(model),
+            Template::Embed => embed::ask(asking.model),
+            Template::Train => train::ask(asking, manifest),
         }
     }
 
@@ -219,9 +252,10 @@ impl Template {
     ///
     /// # Errors
     /// `Refused` where the job cannot be run at all.
-    pub(crate) fn leaves(self, work: &Work) -> Result<Vec<String>> {
+    pub(crate) fn leaves(self, home: &Home, work: &Work) -> Result<Vec<String>> {
         match self {
             Template::Embed => embed::leaves(work),
+            Template::Train => train::leaves(home, work),
         }
     }
 
@@ -232,6 +266,7 @@ impl Template {
     pub(crate) fn compute(self, home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
         match self {
             Template::Embed => embed::compute(home, work, opened, device),
+            Template::Train => train::compute(home, work, opened, device),
         }
     }
 
@@ -241,7 +276,7 @@ impl Template {
     /// `Integrity` where the vault does not hold what was committed.
     pub(crate) fn prove(self, from: &Proving<'_>) -> Result<(Proof, u64)> {
         match self {
-            Template::Embed => embed::prove(from),
+            Template::Embed | Template::Train => embed::prove(from),
         }
     }
 
@@ -252,6 +287,7 @@ impl Template {
     pub(crate) fn open(self, package: &[u8]) -> Result<Box<dyn Delivered>> {
         match self {
             Template::Embed => embed::open(package),
+            Template::Train => train::open(package),
         }
     }
 }

@@ -124,7 +124,8 @@ mod tests {
     fn burned_gradients_equal_finite_differences() {
         let (_folder, model, device) = Tiny::new().ready();
         let (tokens, lora) = (tokens(&model), lora(&model));
-        check_gradients(&mut Burned::load(&model, &device, lora.clone(), &tokens).unwrap(), &lora);
+        let encoder = Burned::load(&model, &device).unwrap();
+        check_gradients(&mut Burned::new(&encoder, &device, lora.clone(), &tokens), &lora);
     }
 
     #[test]
@@ -132,7 +133,8 @@ mod tests {
         let (_folder, model, device) = Tiny::new().ready();
         let (tokens, lora) = (tokens(&model), lora(&model));
         let plain = model.embed(&device, &tokens.iter().collect::<Vec<_>>()).unwrap();
-        let mut encode = Burned::load(&model, &device, lora.clone(), &tokens).unwrap();
+        let encoder = Burned::load(&model, &device).unwrap();
+        let mut encode = Burned::new(&encoder, &device, lora.clone(), &tokens);
         let mut take = |record: usize, vector: &[f32]| {
             assert!(crate::support::difference(vector, &plain[record]) < 1e-6);
             Ok(())
@@ -145,7 +147,8 @@ mod tests {
         let (_folder, model, device) = Tiny::new().ready();
         let (tokens, lora) = (tokens(&model), lora(&model));
         let adapters = numbers(lora.len(), 0.3, "adapters");
-        let mut encode = Burned::load(&model, &device, lora, &tokens).unwrap();
+        let encoder = Burned::load(&model, &device).unwrap();
+        let mut encode = Burned::new(&encoder, &device, lora, &tokens);
         for (record, gradient) in gradients(&mut encode, &adapters, &[0, 1, 2, 3, 4]) {
             let alone = gradients(&mut encode, &adapters, &[record]).remove(0).1;
             assert!(crate::support::difference(&gradient, &alone) < 1e-4, "{record}");

@@ -22,7 +22,7 @@ mod split;
 pub use accountant::{DELTA, MAX_RECORDS as MAX_PRIVATE_RECORDS, Mechanism};
 pub use artifact::{Evaluation, Metrics, Shape, Spent};
 pub use params::{Adapters, MAX_BATCH, MAX_EPOCHS, MAX_RANK, MAX_STEPS, Params, Privacy, Target};
-pub use run::run;
+pub use run::{Loaded, load, run};
 
 use crate::output::row_bytes;
 use crate::{Dtype, Error, Output, Result, Row};

@@ -6,18 +6,38 @@ use super::descent::{AdamW, clip, dot, norm};
 use super::encode::{Burned, Encode, Frozen};
 use super::head::{Head, Judged};
 use super::lora::Lora;
-use super::params::Params;
+use super::params::{Adapters, Params, Target};
 use super::random::Random;
 use super::split::{Draw, Split, tenth};
 use super::{Data, Trained, Use};
-use crate::model::Tokens;
+use crate::model::{Encoder, MAX_TOKENS, Tokens};
 use crate::template::{Continue, embed};
-use crate::{Device, Error, Model, Result};
+use crate::{Device, Error, Model, Result, Row};
 
 /// Records held back whose gradient the others' are compared with, at most: a sample of them is as good, and bounds time.
 const COMPARED: usize = 64;
 
-/// Trains on `data` with `model` on `device`. `secret` is 32 bytes that nobody else knows and that serve this run alone; they
+/// A model on a device, ready to be trained on: nothing is read from its folder any more.
+pub struct Loaded {
+    encoder: Encoder,
+}
+
+/// Puts `model` on `device` for training, and takes one small step there, so that its libraries have what they want.
+///
+/// # Errors
+/// [`Error::ModelFile`] where the files changed since they were opened; [`Error::Device`].
+pub fn load(model: &Model, device: &Device) -> Result<Loaded> {
+    let loaded = Loaded { encoder: Burned::load(model, device)? };
+    let params = Adapters { rank: 1, alpha: 1.0, targets: vec![Target::Query, Target::Key, Target::Value] };
+    let lora = Lora::new(&params, model.layers(), model.dimension());
+    let tokens = model.tokenizer(MAX_TOKENS)?.encode(&[Row::new("warm"), Row::new("")])?;
+    let weights = lora.beginning(0);
+    let mut pull = |_: usize, vector: &[f32]| Ok(vector.to_vec());
+    Burned::new(&loaded.encoder, device, lora, &tokens).gradients(&weights, &[0, 1], &mut pull, &mut |_, _| Ok(()))?;
+    Ok(loaded)
+}
+
+/// Trains on `data` with `model` on `device`, where it was [`load`]ed. `secret` is 32 bytes that nobody else knows and that serve this run alone; they
 /// matter with privacy only, and must be drawn after its spending was recorded. `progress` hears steps done and in all.
 ///
 /// # Errors
@@ -26,6 +46,7 @@ const COMPARED: usize = 64;
 pub fn run(
     model: &Model,
     device: &Device,
+    loaded: &Loaded,
     params: &Params,
     data: Data<'_>,
     secret: &[u8; 32],
@@ -45,7 +66,7 @@ pub fn run(
         None => Vec::new(),
     };
     let mut encode: Box<dyn Encode> = match &lora {
-        Some(lora) => Box::new(Burned::load(model, device, lora.clone(), &tokens)?),
+        Some(lora) => Box::new(Burned::new(&loaded.encoder, device, lora.clone(), &tokens)),
         None => Box::new(Frozen::new(embedded(model, device, params, data)?)),
     };
     let mut weights = lora.as_ref().map_or_else(Vec::new, |lora| lora.beginning(params.seed));

@@ -18,7 +18,7 @@ const MAX_COPIES: usize = 8 << 20;
 
 /// An encoder whose weights are fixed and whose adapters are given at each call.
 pub struct Burned<'a> {
-    encoder: Encoder,
+    encoder: &'a Encoder,
     device: &'a Device,
     lora: Lora,
     tokens: &'a [Tokens],
@@ -33,11 +33,15 @@ struct Copies<'a> {
 }
 
 impl<'a> Burned<'a> {
-    /// Puts the model's weights on `device`.
-    pub fn load(model: &Model, device: &'a Device, lora: Lora, tokens: &'a [Tokens]) -> Result<Self> {
+    /// Puts the model's weights on `device`, fixed.
+    pub fn load(model: &Model, device: &Device) -> Result<Encoder> {
         let tensors = device.tensors().clone().autodiff();
-        let encoder = device.guard(|| Ok(model.encoder(&tensors)?.no_grad()))?;
-        Ok(Self { encoder, device, lora, tokens })
+        device.guard(|| Ok(model.encoder(&tensors)?.no_grad()))
+    }
+
+    /// The loaded `encoder` with adapters, over the records with these tokens.
+    pub fn new(encoder: &'a Encoder, device: &'a Device, lora: Lora, tokens: &'a [Tokens]) -> Self {
+        Self { encoder, device, lora, tokens }
     }
 
     fn groups(&self, records: &[usize]) -> Vec<Vec<usize>> {
