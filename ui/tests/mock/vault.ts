@@ -141,7 +141,7 @@ export function vault(start: Start) {
       const row = state.rows.find((one) => one.id === record) ?? refuse("not_found", "no such record");
       state.rows = state.rows.filter((one) => one.id !== record);
       state.deleted.push(row);
-      return { records: [row], deleted: true };
+      return { records: [row], files: row.kind === "mail" ? ["letters.mbox"] : [], deleted: true };
     },
     recordRestore: (record) => {
       const row = state.deleted.find((one) => one.id === record) ?? refuse("not_found", "no deleted record has this id");
