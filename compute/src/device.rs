@@ -19,8 +19,8 @@ use adapter::{describe, none, probe, start};
 
 use crate::{Error, Result};
 
-/// The name of the CPU device.
-const CPU_NAME: &str = "flex (CPU)";
+/// The name of the CPU device: our own encoder, see [`crate::model`].
+const CPU_NAME: &str = "CPU";
 
 /// The id of the CPU device; GPU devices count from 1.
 const CPU_ID: u64 = 0;
@@ -123,7 +123,7 @@ impl Device {
         self.reason.as_deref()
     }
 
-    /// The name to show and to record, such as `wgpu (WGSL): llvmpipe (LLVM 15.0.6, 256 bits), software` or `flex (CPU)`.
+    /// The name to show and to record, such as `wgpu (WGSL): llvmpipe (LLVM 15.0.6, 256 bits), software` or `CPU`.
     pub fn name(&self) -> String {
         match &self.adapter {
             Some(adapter) if adapter.software => format!("wgpu (WGSL): {}, software", adapter.name),

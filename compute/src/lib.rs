@@ -20,6 +20,7 @@
 
 pub mod device;
 pub mod error;
+mod kernel;
 pub mod model;
 pub mod output;
 pub mod rows;

@@ -6,8 +6,10 @@
 
 mod architecture;
 mod encoder;
+mod packed;
 mod tokens;
 mod weights;
+mod words;
 
 use std::fmt;
 use std::fs::File;
@@ -22,8 +24,9 @@ pub(crate) use encoder::{Adapt, Encoder, read_failed};
 pub(crate) use tokens::{Tokenizer, Tokens};
 
 use crate::device::Failure;
-use crate::{Device, Error, Result};
+use crate::{Device, Error, Kind, Result};
 use architecture::Architecture;
+use packed::Packed;
 use weights::Weights;
 
 /// The file of weights.
@@ -55,7 +58,15 @@ pub struct Model {
 /// The encoder on the device that used it last.
 struct Loaded {
     device: u64,
-    encoder: Encoder,
+    form: Form,
+}
+
+/// An encoder in the form that suits its device.
+enum Form {
+    /// Our own forward pass over packed texts.
+    Cpu(Box<Packed>),
+    /// Tensors and kernels of the tensor stack.
+    Gpu(Box<Encoder>),
 }
 
 impl fmt::Debug for Model {
@@ -133,11 +144,11 @@ impl Model {
         let result = device.guard(|| {
             if loaded.as_ref().is_none_or(|loaded| loaded.device != device.id()) {
                 *loaded = None;
-                let encoder = Encoder::load(&self.architecture, &self.weights, device.tensors())?;
-                *loaded = Some(Loaded { device: device.id(), encoder });
+                *loaded = Some(Loaded { device: device.id(), form: self.form(device)? });
             }
-            match loaded.as_ref() {
-                Some(loaded) => loaded.encoder.embed(batch, device.tensors()),
+            match loaded.as_ref().map(|loaded| &loaded.form) {
+                Some(Form::Cpu(encoder)) => Ok(encoder.embed(batch)?),
+                Some(Form::Gpu(encoder)) => encoder.embed(batch, device.tensors()),
                 None => Err(Failure::Ours(refused(self.weights.path(), "was not loaded"))),
             }
         });
@@ -145,6 +156,13 @@ impl Model {
             *loaded = None;
         }
         result
+    }
+
+    fn form(&self, device: &Device) -> Result<Form> {
+        Ok(match device.kind() {
+            Kind::Cpu => Form::Cpu(Box::new(Packed::load(&self.architecture, &self.weights)?)),
+            Kind::Gpu => Form::Gpu(Box::new(Encoder::load(&self.architecture, &self.weights, device.tensors())?)),
+        })
     }
 }
 

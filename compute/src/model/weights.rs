@@ -9,6 +9,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use sha2::{Digest, Sha256};
 
 use super::architecture::Slot;
+use super::words::Words;
 use super::{open_regular, refused};
 use crate::{Error, Result};
 
@@ -30,6 +31,8 @@ pub(crate) struct Weights {
     path: PathBuf,
     digest: [u8; 32],
     metadata: Metadata,
+    /// Where the values begin in the file.
+    data_start: u64,
 }
 
 impl Weights {
@@ -37,9 +40,10 @@ impl Weights {
     pub fn open(path: &Path) -> Result<Self> {
         let mut source = Source::open(path)?;
         let metadata = source.header()?;
+        let data_start = source.bytes - metadata.data_len() as u64;
         source.skip(metadata.data_len())?;
         let digest = source.finish()?;
-        Ok(Self { path: path.to_path_buf(), digest, metadata })
+        Ok(Self { path: path.to_path_buf(), digest, metadata, data_start })
     }
 
     /// The file.
@@ -73,19 +77,43 @@ impl Weights {
 
     /// Reads the slots' values in the file's order and hands each to `take`. The file must still be the one opened.
     pub fn read(&self, slots: &[Slot], mut take: impl FnMut(&Slot, Vec<f32>) -> Result<()>) -> Result<()> {
+        self.scan(slots, |slot, info, source| take(slot, finite(&slot.name, source.values(info)?)?))
+    }
+
+    /// As [`Weights::read`], but the matrix `words` is not held: its rows are looked at one by one, and stay in the file.
+    pub fn read_rows(
+        &self,
+        slots: &[Slot],
+        words: &str,
+        mut take: impl FnMut(&Slot, Vec<f32>) -> Result<()>,
+    ) -> Result<Words> {
+        let (file, _) = open_regular(&self.path, MAX_FILE_BYTES)?;
+        let start = self.metadata.info(words).map_or(0, |info| info.data_offsets.0 as u64);
+        let mut rows = Words::new(self.path.clone(), file, self.data_start + start);
+        self.scan(slots, |slot, info, source| {
+            let [count, width] = slot.shape[..] else { return take(slot, finite(&slot.name, source.values(info)?)?) };
+            if slot.name != words {
+                return take(slot, finite(&slot.name, source.values(info)?)?);
+            }
+            for _ in 0..count {
+                let row = source.take(width * size_of::<f32>())?;
+                finite(&slot.name, values(&row))?;
+                rows.remember(&row);
+            }
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Goes through the file once and hands every slot's tensor to `take`, which reads all of it from the source.
+    fn scan(&self, slots: &[Slot], mut take: impl FnMut(&Slot, &TensorInfo, &mut Source) -> Result<()>) -> Result<()> {
         let wanted: HashMap<&str, &Slot> = slots.iter().map(|slot| (slot.name.as_str(), slot)).collect();
         let mut source = Source::open(&self.path)?;
         let metadata = source.header()?;
         for name in metadata.offset_keys() {
             let info = metadata.info(&name).ok_or_else(|| wrong(&name, "is missing".to_owned()))?;
             match wanted.get(name.as_str()) {
-                Some(slot) if *info.shape == slot.shape && info.dtype == Dtype::F32 => {
-                    let values = source.values(info)?;
-                    if !values.iter().all(|value| value.is_finite()) {
-                        return Err(wrong(&name, "holds a value that is not a finite number".to_owned()));
-                    }
-                    take(slot, values)?;
-                }
+                Some(slot) if *info.shape == slot.shape && info.dtype == Dtype::F32 => take(slot, info, &mut source)?,
                 Some(_) => return Err(self.changed()),
                 None => source.skip(info.data_offsets.1 - info.data_offsets.0)?,
             }
@@ -142,8 +170,7 @@ impl Source {
 
     /// The values of the F32 tensor that comes next.
     fn values(&mut self, info: &TensorInfo) -> Result<Vec<f32>> {
-        let bytes = self.take(info.data_offsets.1 - info.data_offsets.0)?;
-        Ok(bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect())
+        Ok(values(&self.take(info.data_offsets.1 - info.data_offsets.0)?))
     }
 
     fn skip(&mut self, mut bytes: usize) -> Result<()> {
@@ -169,6 +196,17 @@ impl Source {
             _ => Err(refused(&self.path, "changed while it was read")),
         }
     }
+}
+
+fn values(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
+}
+
+fn finite(name: &str, values: Vec<f32>) -> Result<Vec<f32>> {
+    if !values.iter().all(|value| value.is_finite()) {
+        return Err(wrong(name, "holds a value that is not a finite number".to_owned()));
+    }
+    Ok(values)
 }
 
 /// The format that other files' first bytes show.

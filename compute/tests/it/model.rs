@@ -127,6 +127,25 @@ fn weights_changed_after_opening_are_refused() {
 }
 
 #[test]
+fn word_changed_while_the_model_is_in_use_fails_the_texts_that_have_it() {
+    let (folder, model, device) = Tiny::new().ready();
+    embed(&model, &device, 1, &rows(["a b"])).unwrap();
+    let path = folder.path().join("model.safetensors");
+    let mut file = fs::read(&path).unwrap();
+    let (info, data) = (safetensors::SafeTensors::read_metadata(&file).unwrap(), file.len());
+    let words = info.1.info("embeddings.word_embeddings.weight").unwrap().data_offsets;
+    // One bit of the word `b`, id 5, in place: the open file is the one that changes.
+    let start = data - info.1.data_len() + words.0;
+    file[start + 5 * 8 * 4] ^= 1;
+    fs::write(&path, &file).unwrap();
+    embed(&model, &device, 1, &rows(["a"])).unwrap();
+    match embed(&model, &device, 1, &rows(["a", "b"])) {
+        Err(Error::ModelFile { reason, .. }) => assert!(reason.contains("changed"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn weights_cut_short_are_refused_at_every_length() {
     let folder = Tiny::new().write();
     let weights = Tiny::new().weights();

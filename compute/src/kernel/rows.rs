@@ -1,0 +1,204 @@
+//! What stands between products: GELU, softmax and layer norm, sixteen values at a time.
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, f32x16, i32x16};
+
+use super::{LANES, load, save};
+
+/// The least exponent of [`exp`]: e^-87 is the smallest power that is a normal number.
+const LEAST_EXPONENT: f32 = -87.0;
+
+/// x · Φ(x), with Φ by erf as BERT has it (Hendrycks and Gimpel 2016).
+#[inline(always)]
+pub(super) fn gelu<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
+    let half = x * 0.5;
+    half.mul_add(erf(simd, x * std::f32::consts::FRAC_1_SQRT_2), half)
+}
+
+/// The shares of `row`: e to each value, divided by their sum (the largest is taken off first).
+pub(crate) fn softmax<S: Simd>(simd: S, row: &mut [f32]) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let mut most = f32x16::splat(simd, f32::NEG_INFINITY);
+            for values in row.chunks(LANES) {
+                most = most.max(load(simd, values, f32::NEG_INFINITY));
+            }
+            let most = most.as_slice().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut sums = f32x16::splat(simd, 0.0);
+            for values in row.chunks_mut(LANES) {
+                let powers = exp(simd, load(simd, values, f32::NEG_INFINITY) - most);
+                sums += powers;
+                save(powers, values);
+            }
+            scale(simd, row, 1.0 / total(sums));
+        },
+    )
+}
+
+/// `row` with mean 0 and variance 1, times `weight`, plus `bias` (Ba, Kiros and Hinton 2016). A row whose variance is too
+/// large for f32 becomes undefined, never zero.
+pub(crate) fn normalize<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let count = row.len() as f32;
+            let mut sums = f32x16::splat(simd, 0.0);
+            for values in row.chunks(LANES) {
+                sums += load(simd, values, 0.0);
+            }
+            let mean = total(sums) / count;
+            let mut squares = f32x16::splat(simd, 0.0);
+            for values in row.chunks_mut(LANES) {
+                let away = load(simd, values, mean) - mean;
+                squares = away.mul_add(away, squares);
+                save(away, values);
+            }
+            let variance = total(squares) / count;
+            let factor = if variance.is_finite() { 1.0 / (variance + epsilon).sqrt() } else { f32::NAN };
+            for ((values, weight), bias) in row.chunks_mut(LANES).zip(weight.chunks(LANES)).zip(bias.chunks(LANES)) {
+                let weighted = load(simd, values, 0.0) * factor;
+                save(weighted.mul_add(load(simd, weight, 0.0), load(simd, bias, 0.0)), values);
+            }
+        },
+    )
+}
+
+#[inline(always)]
+fn scale<S: Simd>(simd: S, row: &mut [f32], factor: f32) {
+    for values in row.chunks_mut(LANES) {
+        save(load(simd, values, 0.0) * factor, values);
+    }
+}
+
+/// The sum of a vector's values, halves onto halves: the same order on every machine.
+#[inline(always)]
+fn total<S: Simd>(values: f32x16<S>) -> f32 {
+    let mut sums: [f32; LANES] = [0.0; LANES];
+    sums.copy_from_slice(values.as_slice());
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+    }
+    sums[0]
+}
+
+/// erf by the quotient of polynomials that Eigen and XLA use: at most 5e-7 off.
+#[inline(always)]
+fn erf<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
+    let x = x.max(-4.0).min(4.0);
+    let square = x * x;
+    let over = [
+        -2.726_142_2e-10,
+        2.770_681_5e-8,
+        -2.101_024e-6,
+        -5.692_506_5e-5,
+        -7.349_906e-4,
+        -2.954_599_8e-3,
+        -1.609_603_3e-2,
+    ];
+    let under = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_826_9e-3, -7.373_329_2e-3, -1.426_473_9e-2];
+    x * polynomial(simd, square, over) / polynomial(simd, square, under)
+}
+
+/// e^x for x of at most 0, by a power of two and a polynomial (Cephes `expf`): at most 2e-7 off.
+#[inline(always)]
+fn exp<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
+    let x = x.max(LEAST_EXPONENT);
+    let twos = (x * std::f32::consts::LOG2_E).round_ties_even();
+    // ln 2 in two parts, the first with few bits, so that the rest is exact.
+    let rest = twos.mul_add(-0.693_359_4, x);
+    let rest = twos.mul_add(2.121_944_4e-4, rest);
+    let series = [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5];
+    let part = (rest * rest).mul_add(polynomial(simd, rest, series), rest) + 1.0;
+    let power: i32x16<S> = twos.to_int();
+    part * ((power + 127) << 23).bitcast::<f32x16<S>>()
+}
+
+/// A polynomial, highest power first.
+#[inline(always)]
+fn polynomial<S: Simd, const N: usize>(simd: S, x: f32x16<S>, coefficients: [f32; N]) -> f32x16<S> {
+    let mut value = f32x16::splat(simd, coefficients[0]);
+    for coefficient in &coefficients[1..] {
+        value = value.mul_add(x, *coefficient);
+    }
+    value
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use fearless_simd::{Level, dispatch};
+
+    use super::*;
+
+    /// erf by its series in f64, for |x| of at most 4.
+    fn exact_erf(x: f64) -> f64 {
+        let (mut term, mut sum) = (x, x);
+        for n in 1..200 {
+            term *= -x * x / f64::from(n);
+            sum += term / f64::from(2 * n + 1);
+        }
+        sum * std::f64::consts::FRAC_2_SQRT_PI
+    }
+
+    #[inline(always)]
+    fn map<S: Simd>(simd: S, values: &mut [f32], f: impl Fn(f32x16<S>) -> f32x16<S>) {
+        for values in values.chunks_mut(LANES) {
+            save(f(load(simd, values, 0.0)), values);
+        }
+    }
+
+    #[test]
+    fn gelu_is_within_a_millionth() {
+        let inputs: Vec<f32> = (-5600..=5600).map(|n| n as f32 / 1000.0).collect();
+        let mut outputs = inputs.clone();
+        dispatch!(Level::new(), simd => map(simd, &mut outputs, |x| gelu(simd, x)));
+        for (x, y) in inputs.iter().zip(&outputs) {
+            let x = f64::from(*x);
+            let exact = 0.5 * x * (1.0 + exact_erf(x * std::f64::consts::FRAC_1_SQRT_2));
+            assert!((exact - f64::from(*y)).abs() < 1e-6, "gelu({x}) is {exact}, not {y}");
+        }
+    }
+
+    #[test]
+    fn exp_is_within_three_parts_in_ten_million() {
+        let inputs: Vec<f32> = (0..=86_000).map(|n| -n as f32 / 1000.0).collect();
+        let mut outputs = inputs.clone();
+        dispatch!(Level::new(), simd => map(simd, &mut outputs, |x| exp(simd, x)));
+        for (x, y) in inputs.iter().zip(&outputs) {
+            let exact = f64::from(*x).exp();
+            assert!((exact - f64::from(*y)).abs() <= 3e-7 * exact, "exp({x}) is {exact}, not {y}");
+        }
+    }
+
+    #[test]
+    fn softmax_of_any_length_sums_to_one_and_survives_large_values() {
+        for length in [1, 2, 15, 16, 17, 40] {
+            let mut row: Vec<f32> = (0..length).map(|n| n as f32 * 10.0 - 3e4).collect();
+            dispatch!(Level::new(), simd => softmax(simd, &mut row));
+            let sum: f32 = row.iter().sum();
+            assert!((sum - 1.0).abs() < 1e-6 && row.is_sorted(), "{length}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn normalize_gives_mean_zero_and_variance_one_at_any_length() {
+        for length in [2usize, 8, 16, 23, 384] {
+            let mut row: Vec<f32> = (0..length).map(|n| (n * 7 % 13) as f32 + 100.0).collect();
+            let (weight, bias) = (vec![1.0; length], vec![0.0; length]);
+            dispatch!(Level::new(), simd => normalize(simd, &mut row, &weight, &bias, 1e-12));
+            let mean: f32 = row.iter().sum::<f32>() / length as f32;
+            let variance: f32 = row.iter().map(|value| value * value).sum::<f32>() / length as f32;
+            assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5, "{length}: {mean} {variance}");
+        }
+    }
+
+    #[test]
+    fn normalize_of_values_too_large_is_undefined_not_zero() {
+        let mut row = [3e38, -3e38, 3e38, -3e38];
+        dispatch!(Level::new(), simd => normalize(simd, &mut row, &[1.0; 4], &[0.0; 4], 1e-12));
+        assert!(row.iter().all(|value| value.is_nan()), "{row:?}");
+    }
+}
