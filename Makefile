@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/usufruct/target
 export USUFRUCT_MODEL ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/usufruct/models/all-MiniLM-L6-v2
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui bench-vault bench-zk
+.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui bench-vault bench-zk bench-compute
 
 run: build
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) --no-print-directory window; else $(MAKE) --no-print-directory demo; fi
@@ -52,3 +52,7 @@ bench-vault:
 bench-zk:
 	cargo build --release -p zk --example bench --locked
 	node zk/tests/snarkjs/bench.mjs $(CARGO_TARGET_DIR)/release/examples/bench $(HOME)/.cache/usufruct/bench-zk
+
+# Embedding on the CPU beside onnxruntime, sentence-transformers and torch, which it installs from PyPI (several gigabytes).
+bench-compute:
+	tools/bench-compute

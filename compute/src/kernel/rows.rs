@@ -15,23 +15,28 @@ pub(super) fn gelu<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
     half.mul_add(erf(simd, x * std::f32::consts::FRAC_1_SQRT_2), half)
 }
 
-/// The shares of `row`: e to each value, divided by their sum (the largest is taken off first).
+/// The shares of `row`: e to each value, divided by their sum (the largest is taken off first). A row with a value that is not
+/// a finite number becomes undefined as a whole.
 pub(crate) fn softmax<S: Simd>(simd: S, row: &mut [f32]) {
     simd.vectorize(
         #[inline(always)]
         || {
-            let mut most = f32x16::splat(simd, f32::NEG_INFINITY);
+            let mut most = f32x16::splat(simd, f32::MIN);
+            // Stays 0 as long as all values are finite: a maximum alone can lose one that is undefined.
+            let mut undefined = f32x16::splat(simd, 0.0);
             for values in row.chunks(LANES) {
-                most = most.max(load(simd, values, f32::NEG_INFINITY));
+                let values = load(simd, values, f32::MIN);
+                most = most.max(values);
+                undefined = values.mul_add(0.0, undefined);
             }
-            let most = most.as_slice().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let most = most.as_slice().iter().copied().fold(f32::MIN, f32::max);
             let mut sums = f32x16::splat(simd, 0.0);
             for values in row.chunks_mut(LANES) {
-                let powers = exp(simd, load(simd, values, f32::NEG_INFINITY) - most);
+                let powers = exp(simd, load(simd, values, f32::MIN) - most);
                 sums += powers;
                 save(powers, values);
             }
-            scale(simd, row, 1.0 / total(sums));
+            scale(simd, row, 1.0 / total(sums) + total(undefined));
         },
     )
 }
@@ -180,6 +185,18 @@ mod tests {
             dispatch!(Level::new(), simd => softmax(simd, &mut row));
             let sum: f32 = row.iter().sum();
             assert!((sum - 1.0).abs() < 1e-6 && row.is_sorted(), "{length}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn softmax_with_a_value_that_is_not_finite_is_undefined() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in [0, 7, 16, 20] {
+                let mut row = [0.5; 21];
+                row[place] = bad;
+                dispatch!(Level::new(), simd => softmax(simd, &mut row));
+                assert!(row.iter().all(|value| value.is_nan()), "{bad} at {place}: {row:?}");
+            }
         }
     }
 
