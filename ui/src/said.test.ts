@@ -6,7 +6,7 @@ import { FRENCH, said } from "./said";
 const SOURCES = ["../provenance/src/manifest.rs", "../app/src/offer.rs", "../app/src/gate.rs", "../app/src/network.rs"]
   .map((file) => readFileSync(file, "utf8"))
   .join("\n")
-  .replace(/\{[a-z_.]*\}/g, "{}")
+  .replace(/\{[a-z_.:?]*\}/g, "{}")
   .replaceAll('\\"', '"');
 
 describe("what the vault says", () => {
@@ -28,6 +28,11 @@ describe("what the vault says", () => {
   });
 
   it("fills every gap", () => {
-    for (const [english, french] of FRENCH) expect((french.match(/\$\d/g) ?? []).length, english).toBe(english.split("{}").length - 1);
+    // One says “a linear head” or “adapters and a linear head”, which is not repeated.
+    const dropped = "{} that tell {}";
+    for (const [english, french] of FRENCH) {
+      const gaps = english.split("{}").length - (english.startsWith(dropped) ? 2 : 1);
+      expect((french.match(/\$\d/g) ?? []).length, english).toBe(gaps);
+    }
   });
 });

@@ -28,6 +28,10 @@ export const FRENCH: [string, string][] = [
     "Que les valeurs de $1 vont à qui licencie une exécution, avec chaque ligne. Elles ne deviennent pas publiques.",
   ],
   ["That statistics count the field {}, and their bin edges.", "Que des statistiques comptent le champ $1, et leurs bornes."],
+  [
+    "That classifiers can learn the field {}, and its values: {}. Not which record has which.",
+    "Que des classifieurs peuvent apprendre le champ $1, et ses valeurs\u00a0: $2. Pas quel enregistrement a laquelle.",
+  ],
   ["That it follows the version described by {}.", "Qu’il suit la version décrite par $1."],
   // What an offer makes public.
   ["the terms and the price ({} a run), signed by {}", "les conditions et le prix ($1 par exécution), signés par $2"],
@@ -51,6 +55,29 @@ export const FRENCH: [string, string][] = [
   [
     "an embedding is data: much of a text can be recovered from it. No privacy budget protects it",
     "un plongement est une donnée\u00a0: une bonne part d’un texte peut en être retrouvée. Aucun budget de confidentialité ne le protège",
+  ],
+  // What leaves with a trained classifier.
+  [
+    "{} that tell {} ({} classes), learned from {} records: {} numbers, {} bytes, sealed and padded to whole MiB",
+    "un classifieur qui distingue $2 ($3 classes), appris de $4 enregistrements\u00a0: $5 nombres, $6 octets, scellés et complétés en Mio entiers",
+  ],
+  [
+    "a salted commitment to what training did with each record (nothing can be read from it); the rows stay here",
+    "un engagement salé sur ce que l’entraînement a fait de chaque enregistrement (rien ne peut y être lu)\u00a0; les lignes restent ici",
+  ],
+  ["mean losses and the accuracy on a held-back tenth of the records", "les pertes moyennes et la justesse sur un dixième mis de côté"],
+  ["no measured number; no text, no field, no logs, no timings", "aucun nombre mesuré\u00a0; aucun texte, aucun champ, aucun journal, aucune durée"],
+  [
+    "two counts of held-back records, right and wrong, with noise of {}",
+    "deux comptes d’enregistrements mis de côté, justes et faux, avec un bruit de $1",
+  ],
+  [
+    "differential privacy: it spends {} of the dataset's privacy budget; {} is left before it. The spending counts even if the run fails",
+    "confidentialité différentielle\u00a0: ceci dépense $1 du budget de confidentialité du jeu\u00a0; il en reste $2 avant. La dépense compte même si l’exécution échoue",
+  ],
+  [
+    "no differential privacy: at worst, weights tell who is in the data, or give back pieces of a record",
+    "aucune confidentialité différentielle\u00a0: au pire, les poids disent qui est dans les données, ou rendent des morceaux d’un enregistrement",
   ],
   // Networks.
   [

@@ -4,6 +4,7 @@ export const en = {
   actions: {
     statistic: "count and measure",
     embed: "embed",
+    train: "train a classifier",
     "train-non-generative": "train a classifier",
     "train-generative": "train a generative model",
     infer: "run a model on it",
@@ -55,6 +56,7 @@ export const fr: typeof en = {
   actions: {
     statistic: "compter et mesurer",
     embed: "calculer des plongements",
+    train: "entraîner un classifieur",
     "train-non-generative": "entraîner un classifieur",
     "train-generative": "entraîner un modèle génératif",
     infer: "y appliquer un modèle",

@@ -75,7 +75,7 @@ export const presets: Preset[] = [
   preset("private", "Private", { actions: [], purposes: [] }, NOT_YET),
   preset("statistics-only", "Statistics only", { actions: ["statistic"], purposes: ["any"], commercial: true, min_records: 20, retention_days: 0 }, NOT_YET),
   preset("embeddings-non-commercial", "Embeddings, non-commercial", {}, null),
-  preset("train-classifier", "Train a classifier, commercial, per run", { actions: ["train-non-generative", "evaluate"], purposes: ["research", "product"], commercial: true, attribution: true, min_records: 50, retention_days: 730 }, NOT_YET),
+  preset("train-classifier", "Train a classifier, commercial, per run", { actions: ["train-non-generative", "evaluate"], purposes: ["research", "product"], commercial: true, attribution: true, min_records: 50, retention_days: 730 }, null),
   preset("open-research", "Open research", { actions: ["statistic", "embed", "train-non-generative", "infer", "evaluate"], purposes: ["research", "public-interest"], attribution: true, max_runs: 10, duration: 31_536_000, retention_days: 0 }, null),
 ];
 
