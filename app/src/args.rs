@@ -94,6 +94,9 @@ pub enum Command {
         /// Also ask this node whether the chain says what the bundle asserts
         #[arg(long, value_name = "URL")]
         rpc: Option<String>,
+        /// Also open the answer of a statistic: the answer.json that `job fetch` wrote
+        #[arg(long, value_name = "FILE")]
+        answer: Option<PathBuf>,
     },
     /// The vault itself
     #[command(subcommand)]
@@ -190,6 +193,13 @@ pub enum DatasetCommand {
         /// The field that classifiers may learn to tell; the list of its values becomes public
         #[arg(long, value_name = "F")]
         label: Option<String>,
+        /// The numeric field that statistics count; its values go into the records' commitments
+        #[arg(long, value_name = "F", requires = "edges")]
+        statistic: Option<String>,
+        /// The edges of the histogram's 16 bins: 17 rising numbers with commas between them, or FIRST..LAST for bins of one
+        /// width. Values outside count in the outer bins
+        #[arg(long, value_name = "EDGES", requires = "statistic", allow_hyphen_values = true)]
+        edges: Option<String>,
         /// A sentence about it for the public manifest
         #[arg(long, default_value = "")]
         description: String,

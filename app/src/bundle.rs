@@ -7,9 +7,10 @@ use provenance::chain::B256;
 use provenance::chain::client::{Endpoint, JobRecord, LicenseRecord, Profile};
 use provenance::chain::confirm;
 use provenance::cid::{Cid, Codec};
-use provenance::manifest;
+use provenance::manifest::{self, Manifest};
 use provenance::offer::SignedOffer;
 use provenance::receipt::SignedReceipt;
+use provenance::terms::Action;
 use zk::Circuit;
 use zk::keys::VerifyingKey;
 use zk::merkle::Tier;
@@ -18,6 +19,9 @@ use zk::statement::Statement;
 
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
+use crate::job::answer::Answered;
+use crate::job::package::Expected;
+use crate::job::template::{Says, Template};
 use crate::job::{delivery, see, template_and_circuit};
 use crate::network::{self, Network};
 use crate::{ids, view};
@@ -155,12 +159,13 @@ async fn receipt(home: &Home, network: &Network, record: &JobRecord) -> Result<S
 }
 
 /// Checks the bundle in `file`. Needs no vault and no network; the verifying keys are those pinned in this program. With
-/// `rpc`, the node there is asked for what the bundle merely asserts about the chain.
+/// `rpc`, the node there is asked for what the bundle merely asserts about the chain; with `answer`, the answer of a
+/// statistic in that file is opened too.
 ///
 /// # Errors
 /// `NotFound` where there is no file; `Integrity` where it is no bundle; `Network` where the node does not answer. A bundle
 /// that does not hold is in the answer.
-pub async fn verify(file: &Path, rpc: Option<&str>) -> Result<view::Verified> {
+pub async fn verify(file: &Path, rpc: Option<&str>, answer: Option<&Path>) -> Result<view::Verified> {
     use std::io::Read;
     let mut bytes = Vec::new();
     if file.is_dir() {
@@ -170,6 +175,11 @@ pub async fn verify(file: &Path, rpc: Option<&str>) -> Result<view::Verified> {
     opened.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut bytes)?;
     let bundle = Bundle::from_bytes(&bytes)?;
     let mut view = verified(&bundle);
+    if let Some(answer) = answer {
+        let checks = check_answer(&bundle, answer)?;
+        view.valid &= checks.iter().all(|check| check.ok);
+        view.checks.extend(checks);
+    }
     if let Some(rpc) = rpc {
         let known = network::deployed_as(&bundle.chain);
         let confirmed = match &known {
@@ -235,9 +245,54 @@ pub fn verified(bundle: &Bundle) -> view::Verified {
         },
     });
     let valid = checks.iter().all(|check| check.ok);
-    let says = "bound: if the chain says what is asserted here, eight drawn rows of this output were committed, before they \
-                were drawn, against registered records. Forgeable: the proof is under a development key";
-    view::Verified { valid, says: if valid { says } else { "nothing: a check failed" }.to_owned(), checks }
+    let says = match Template::of(bundle.receipt.receipt.action).map(Template::says) {
+        Some(says) if valid => sentence(says),
+        _ => "nothing: a check failed",
+    };
+    view::Verified { valid, says: says.to_owned(), checks }
+}
+
+/// What a valid bundle shows.
+fn sentence(says: Says) -> &'static str {
+    match says {
+        Says::Bound => {
+            "bound: if the chain says what is asserted here, eight drawn rows of this output were committed, before they were \
+             drawn, against registered records. Forgeable: the proof is under a development key"
+        }
+        Says::Proven => {
+            "proven: if the chain says what is asserted here, the answer that was committed is count, sum and histogram over \
+             every registered record. Forgeable: the proof is under a development key"
+        }
+    }
+}
+
+/// Opens the answer of a statistic that `job fetch` wrote to `file`: it is the one that the bundle is about.
+///
+/// # Errors
+/// `NotFound` where there is no file; `Integrity` where it is no answer; `Usage` where the bundle is of another template.
+fn check_answer(bundle: &Bundle, file: &Path) -> Result<Vec<view::Check>> {
+    if bundle.receipt.receipt.action != Action::Statistic {
+        return Err(Error::usage(format!("this bundle is of {}, which has no answer", bundle.receipt.receipt.action))
+            .hint("Leave --answer out."));
+    }
+    let text = std::fs::read_to_string(file).map_err(|e| Error::not_found(format!("{}: {e}", file.display())))?;
+    Ok(Answered::from_json(&text)?.checks(&expected(bundle)?))
+}
+
+/// What the output of a bundle's job must agree with.
+///
+/// # Errors
+/// `Integrity` where the bundle's manifest or statement cannot be read.
+pub(crate) fn expected(bundle: &Bundle) -> Result<Expected> {
+    let statement = &bundle.argument.statement;
+    Ok(Expected {
+        tier: Tier::from_id(bundle.argument.tier.id()).ok_or_else(|| Error::integrity("the tier is unknown"))?,
+        count: bundle.receipt.receipt.records,
+        root: zk::field::from_bytes(&statement[0])?,
+        output_root: zk::field::from_bytes(&statement[3])?,
+        manifest: Manifest::from_bytes(&bundle.manifest)?,
+        min_records: bundle.offer.offer.terms.min_records,
+    })
 }
 
 /// Verifies the proof for the statement, both as in the bundle, with this program's own key.

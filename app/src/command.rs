@@ -12,7 +12,7 @@ use crate::home::{self, Home};
 use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
-    backup, bundle, confine, dataset, deletion, demo, import, job, library, license, model, offer, passphrase,
+    backup, bundle, confine, counted, dataset, deletion, demo, import, job, library, license, model, offer, passphrase,
     progress, publish, reward, status, time, trail, wallet, worker,
 };
 
@@ -121,8 +121,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Bundle(BundleCommand::Export { job, out }) => {
             context.with_network(async |home, network| bundle::export(home, network, &job, &out).await)
         }
-        Command::Verify { file, rpc } => {
-            let verified = context.runtime.block_on(bundle::verify(&file, rpc.as_deref()))?;
+        Command::Verify { file, rpc, answer } => {
+            let verified = context.runtime.block_on(bundle::verify(&file, rpc.as_deref(), answer.as_deref()))?;
             let code = if verified.valid { 0 } else { Code::Integrity as u8 };
             Outcome::with_code(&verified, code)
         }
@@ -185,10 +185,23 @@ fn record(context: &Context, verb: RecordCommand) -> Result<Outcome> {
 
 fn dataset_verb(context: &Context, verb: DatasetCommand) -> Result<Outcome> {
     match verb {
-        DatasetCommand::Create { name, sources, kinds, from, to, fields, released, label, description } => {
+        DatasetCommand::Create {
+            name,
+            sources,
+            kinds,
+            from,
+            to,
+            fields,
+            released,
+            label,
+            statistic,
+            edges,
+            description,
+        } => {
             let from = from.as_deref().map(time::day).transpose()?;
             let to = to.as_deref().map(time::day).transpose()?;
-            let selection = Selection { sources, kinds, from, to, fields, released, label };
+            let statistic = statistic.zip(edges).map(|(field, edges)| counted::Wanted { field, edges });
+            let selection = Selection { sources, kinds, from, to, fields, released, label, statistic };
             Outcome::of(&dataset::create(&mut context.home()?, &name, &description, selection)?)
         }
         DatasetCommand::List => Outcome::of(&dataset::list(&context.home()?)?),

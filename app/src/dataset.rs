@@ -7,6 +7,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use zk::merkle::{Tier, Tree};
 use zk::provenance::{Leaf, OwnerSecret};
 
+use crate::counted::Counted;
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::labels::Labels;
@@ -14,7 +15,7 @@ use crate::library::{self, Place};
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::record::{self, Record};
-use crate::{random, release, view};
+use crate::{counted, random, release, view};
 
 /// The name a dataset may have: it becomes public.
 const MAX_NAME: usize = 100;
@@ -44,6 +45,9 @@ pub struct Selection {
     /// The field that classifiers learn to tell.
     #[serde(default)]
     pub label: Option<String>,
+    /// The field that statistics count, and the edges of their bins.
+    #[serde(default)]
+    pub statistic: Option<counted::Wanted>,
 }
 
 impl TryFrom<&view::SelectionWanted> for Selection {
@@ -58,6 +62,7 @@ impl TryFrom<&view::SelectionWanted> for Selection {
             fields: wanted.fields.clone(),
             released: wanted.released.clone(),
             label: None,
+            statistic: None,
         })
     }
 }
@@ -78,6 +83,9 @@ pub struct Dataset {
     /// The field that classifiers learn to tell, with its values.
     #[serde(default)]
     pub labels: Option<Labels>,
+    /// The field that statistics count.
+    #[serde(default)]
+    pub counted: Option<Counted>,
     /// How many records.
     pub count: u64,
     /// The commitment, big-endian.
@@ -162,10 +170,11 @@ impl Dataset {
     /// The leaf of the record at `position`: a salted commitment to its canonical bytes.
     ///
     /// # Errors
-    /// `Failure` where the record cannot be encoded.
+    /// `Failure` where the record cannot be encoded; `Refused` where its counted value is no number.
     fn leaf(&self, position: u64, record: &Record) -> Result<Leaf> {
         let digest = record.content_digest(&self.included())?;
-        Ok(Leaf { salt: self.salt(position), digest, level: 0, value: None })
+        let value = self.counted.as_ref().map(|counted| counted.value(record)).transpose()?.flatten();
+        Ok(Leaf { salt: self.salt(position), digest, level: 0, value })
     }
 
     /// The parts of a record that are in its canonical bytes.
@@ -205,8 +214,8 @@ pub struct Opened {
 /// Selects records, orders them by time and id, and commits to them.
 ///
 /// # Errors
-/// `Refused` for a name that is taken and for a released field of free text; `NotFound` for an unknown source or an empty
-/// selection.
+/// `Refused` for a name that is taken, for a released field of free text and for a counted one that is not all numbers;
+/// `NotFound` for an unknown source or an empty selection.
 pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Selection) -> Result<view::Dataset> {
     check_name(name)?;
     for names in [&mut selection.sources, &mut selection.kinds, &mut selection.fields, &mut selection.released] {
@@ -230,6 +239,7 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
         fields,
         kinds,
         labels: None,
+        counted: None,
         count: places.len() as u64,
         root: Vec::new(),
         version: 1,
@@ -237,11 +247,15 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
         owner_salt: random::bytes::<31>()?.to_vec(),
         published: Vec::new(),
     };
-    let opened = open_places(home, &dataset, &places)?;
-    release::kinds(&opened.records, &dataset.selection.released)?;
+    let records = read_places(home, &places)?;
+    release::kinds(&records, &dataset.selection.released)?;
     if let Some(field) = &dataset.selection.label {
-        dataset.labels = Some(Labels::declare(field, &opened.records, &dataset.fields)?);
+        dataset.labels = Some(Labels::declare(field, &records, &dataset.fields)?);
     }
+    if let Some(wanted) = &dataset.selection.statistic {
+        dataset.counted = Some(counted::declare(wanted, &records, &dataset.fields)?);
+    }
+    let opened = commit_to(&dataset, records)?;
     dataset.root = zk::field::to_bytes(&opened.tree.root()).to_vec();
     home.keep(Kind::Members, name, &places)?;
     home.keep(Kind::Dataset, name, &dataset)?;
@@ -370,7 +384,7 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
     let places: Vec<Place> = home.find(Kind::Members, &dataset.name)?.ok_or_else(|| {
         Error::integrity(format!("the list of records of dataset {:?} is missing from the vault", dataset.name))
     })?;
-    let opened = open_places(home, dataset, &places)?;
+    let opened = commit_to(dataset, read_places(home, &places)?)?;
     if opened.tree.root() != dataset.root()? {
         return Err(Error::integrity(format!("the records of dataset {:?} no longer give its root", dataset.name))
             .hint("`usufruct vault check --read-data` says what was damaged."));
@@ -378,9 +392,12 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
     Ok(opened)
 }
 
-fn open_places(home: &Home, dataset: &Dataset, places: &[Place]) -> Result<Opened> {
+fn read_places(home: &Home, places: &[Place]) -> Result<Vec<Record>> {
     let mut reading = Progress::start("reading records");
-    let records = library::at(home, places, &mut |done, total| reading.at(done, total))?;
+    library::at(home, places, &mut |done, total| reading.at(done, total))
+}
+
+fn commit_to(dataset: &Dataset, records: Vec<Record>) -> Result<Opened> {
     let leaves = records
         .iter()
         .enumerate()
@@ -460,6 +477,7 @@ pub fn shown(dataset: &Dataset) -> Result<view::Dataset> {
         fields: dataset.fields.clone(),
         released: dataset.selection.released.clone(),
         label: dataset.labels.as_ref().map(|labels| labels.field.clone()),
+        counted: dataset.counted.as_ref().map(|counted| counted.field.clone()),
         dataset_id: dataset.published.last().map(|p| hex::encode(p.id)),
         manifest_cid: dataset.published.last().map(|p| p.manifest.clone()),
     })

@@ -190,7 +190,7 @@ impl From<zk::Error> for Error {
             Z::NotCanonical { .. } | Z::Unsatisfied { .. } | Z::Key { .. } | Z::Malformed { .. } | Z::NotProven => {
                 Code::Integrity
             }
-            Z::Count { .. } => Code::Refused,
+            Z::Count { .. } | Z::TooFew { .. } => Code::Refused,
             _ => Code::Failure,
         };
         Error::new(code, error.to_string())
@@ -201,7 +201,7 @@ impl From<compute::Error> for Error {
     fn from(error: compute::Error) -> Self {
         use compute::Error as C;
         let code = match &error {
-            C::Parameter { .. } | C::Labels { .. } => Code::Refused,
+            C::Parameter { .. } | C::Labels { .. } | C::TooFew { .. } => Code::Refused,
             C::Stopped { .. } => Code::Interrupted,
             C::ModelFile { .. } | C::Weights { .. } | C::Tokenizer { .. } | C::NotFinite { .. } | C::Output { .. } => {
                 Code::Integrity

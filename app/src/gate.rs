@@ -1,9 +1,11 @@
 //! The output gate: what may leave the machine for a job, checked before it is sealed. It stands outside the code that
 //! computes, and shows the owner the same facts before approval.
 
+use compute::template::statistic;
 use compute::template::train::{Metrics, Params, Shape};
 use compute::{Dtype, Output};
 use provenance::exchange::MAX_PACKAGE;
+use zk::statistic::Answer;
 
 use crate::error::{Error, Result};
 use crate::labels::Labels;
@@ -126,6 +128,27 @@ pub fn pass_training(
     Output { rows, dimension: 4, dtype: Dtype::F32 }.check().map_err(|e| refused(&e))
 }
 
+/// What a `statistic` job will let out, in plain words, before it runs. `served` where the answer was given before.
+pub fn preview_statistic(field: &str, least: u32, served: bool) -> Vec<String> {
+    vec![
+        format!(
+            "how many records have a number in the field {field}, the sum of the numbers, and how many fall into each of 16 bins, \
+            sealed and padded to whole MiB"
+        ),
+        format!(
+            "no group of fewer than {least} values: smaller bins are merged. Minimum and maximum only as the bin edges of the manifest"
+        ),
+        "no single record, no text, no other field, no logs, no timings".to_owned(),
+        "it is exact: no privacy budget protects it. Who knows all numbers but one learns that one from the sum"
+            .to_owned(),
+        if served {
+            "the same answer that was given before over this dataset version".to_owned()
+        } else {
+            "one answer is given over this dataset version; whoever licenses it later gets the same".to_owned()
+        },
+    ]
+}
+
 /// That the rows, with a salt, a leaf and `released` fields each, fit one package.
 ///
 /// # Errors
@@ -223,6 +246,28 @@ pub fn pass_fields(fields: &[Vec<u8>], records: u64, released: &[String]) -> Res
     Ok(())
 }
 
+/// Lets an answer pass: the one that the proof will show, about enough values, in groups that are large enough.
+///
+/// # Errors
+/// `Refused` where it is not.
+pub fn pass_statistic(answer: &statistic::Answer, proven: &Answer, records: u64, min_records: u32) -> Result<()> {
+    let refuse = |why: String| Err(Error::refused(format!("the output gate let nothing out: {why}")));
+    if (answer.count, answer.sum, answer.groups) != (proven.count, proven.sum, proven.groups) {
+        return refuse("the answer is not the one that the proof would show".to_owned());
+    }
+    let least = min_records.max(1);
+    if records < u64::from(least) || answer.count < least {
+        return refuse(format!("the terms ask for at least {least} records with a value; there are {}", answer.count));
+    }
+    if let Some(small) = answer.groups.iter().find(|group| **group > 0 && **group < least) {
+        return refuse(format!("a group of {small} values; the terms ask for at least {least}"));
+    }
+    if u64::from(answer.count) > records || answer.groups.iter().sum::<u32>() != answer.count {
+        return refuse("the groups do not hold each value once".to_owned());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +337,31 @@ mod tests {
         assert_eq!(device(&place(false, true)), "a CPU");
         assert_eq!(device(&place(true, false)), "a GPU");
         assert_eq!(device(&place(true, true)), "a GPU in software");
+    }
+
+    #[test]
+    fn statistics_pass_only_as_proven_and_in_large_groups() {
+        let edges: Vec<i32> = (0..17).map(|edge| edge * 10).collect();
+        let bins = zk::statistic::Bins::new(&edges).unwrap();
+        let values = [5, 6, 7, 25, 26, 27, 28];
+        let proven = Answer::compute(values, bins, 3).unwrap();
+        let answer = statistic::Answer { count: proven.count, sum: proven.sum, groups: proven.groups };
+        assert!(pass_statistic(&answer, &proven, 9, 3).is_ok());
+        let spoils: [fn(&mut statistic::Answer); 4] = [
+            |answer| answer.count += 1,
+            |answer| answer.sum -= 1,
+            |answer| answer.groups.swap(0, 1),
+            |answer| answer.groups[15] = 0,
+        ];
+        for spoil in spoils {
+            let mut other = answer.clone();
+            spoil(&mut other);
+            assert!(pass_statistic(&other, &proven, 9, 3).is_err());
+        }
+        // More values than records, a smallest group that these have not, fewer values than the terms ask for.
+        for (records, least) in [(6, 3), (9, 4), (9, 8)] {
+            assert!(pass_statistic(&answer, &proven, records, least).is_err(), "{records} {least}");
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Kind {
     Budget,
     /// What training did with each record of a dataset, by job.
     Uses,
+    /// The one answer that statistics over a dataset version give.
+    Answer,
     /// The sealed package of a job.
     Package,
     /// The consumer's side of a job, by its spec.
@@ -74,6 +76,7 @@ impl Kind {
             Kind::Batch => "batch",
             Kind::Budget => "budget",
             Kind::Uses => "uses",
+            Kind::Answer => "answer",
             Kind::Package => "package",
             Kind::Request => "request",
             Kind::Intent => "intent",

@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod command;
 pub mod confine;
 pub mod connector;
+pub mod counted;
 pub mod dataset;
 pub mod deletion;
 pub mod demo;

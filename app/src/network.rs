@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use provenance::chain::Address;
 use provenance::chain::client::{Chain, Endpoint, Profile};
+use provenance::chain::deploy::Keys;
 use provenance::chain::devnet::{Devnet, Running, Server, ServerOptions, find};
 use provenance::chain::outbox::Outbox;
 use provenance::content::ContentStore;
@@ -256,11 +257,14 @@ pub async fn deploy(name: &str, rpc: &str) -> Result<view::Network> {
 
 /// The circuits' verifying keys go into the contracts as they are pinned in this program.
 async fn deploy_to(name: &str, endpoint: Endpoint, url: &str) -> Result<Profile> {
-    let mut keys = Vec::new();
+    let mut provenance = Vec::new();
     for tier in Tier::ALL {
-        keys.push(zk::solidity::key_words(&zk::keys::VerifyingKey::pinned(tier)?));
+        provenance.push(zk::solidity::key_words(&zk::keys::VerifyingKey::pinned(tier)?));
     }
-    let keys: [_; 3] = keys.try_into().map_err(|_| Error::failure("there are three tiers"))?;
+    let keys = Keys {
+        provenance: provenance.try_into().map_err(|_| Error::failure("there are three tiers"))?,
+        statistic: Some(zk::solidity::key_words(&zk::keys::VerifyingKey::pinned(zk::Circuit::Statistic)?)),
+    };
     Ok(provenance::chain::deploy::deploy(name, url, endpoint, &keys).await?)
 }
 

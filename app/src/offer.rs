@@ -345,6 +345,7 @@ fn shown(cid: &Cid, verified: &Verified, network: &Network, (delivered, refunded
         kinds: manifest.kinds.clone(),
         fields: manifest.fields.iter().map(|field| field.name.clone()).collect(),
         released: manifest.released().map(str::to_owned).collect(),
+        counted: manifest.counted.as_ref().map(|counted| counted.field.clone()),
         source_level: manifest.levels.iter().map(|level| level.words()).collect::<Vec<_>>().join(", "),
         owner: verified.owner.to_string(),
         delivered,

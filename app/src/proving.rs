@@ -1,7 +1,7 @@
 //! Proving keys: made once from a fixed seed, cached on disk, checked against the digest pinned in this program.
 //! They are development keys: whoever has them can forge proofs, and anybody can make them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zk::Circuit;
@@ -41,10 +41,13 @@ pub fn prove(circuit: impl Into<Circuit>, statement: &Statement, witness: &impl 
 pub fn key(circuit: impl Into<Circuit>) -> Result<ProvingKey> {
     let circuit = circuit.into();
     let path = folder()?.join(format!("{}.key", circuit.file_stem()));
-    if let Some(key) = std::fs::read(&path).ok().and_then(|bytes| ProvingKey::from_bytes(&bytes).ok()) {
-        if fits(&key, circuit)? {
-            return Ok(key);
-        }
+    if let Some(key) = stored(&path, circuit)? {
+        return Ok(key);
+    }
+    // One program makes it, the others wait for it: a statistic's key takes minutes of computing.
+    let _made_once = lock(&path);
+    if let Some(key) = stored(&path, circuit)? {
+        return Ok(key);
     }
     eprintln!("making the development proving key {} (once)", circuit.file_stem());
     let key = zk::keys::development(circuit)?;
@@ -56,11 +59,28 @@ pub fn key(circuit: impl Into<Circuit>) -> Result<ProvingKey> {
     Ok(key)
 }
 
+/// The key in this file, where it is the pinned one.
+fn stored(path: &Path, circuit: Circuit) -> Result<Option<ProvingKey>> {
+    let key = std::fs::read(path).ok().and_then(|bytes| ProvingKey::from_bytes(&bytes).ok());
+    Ok(match key {
+        Some(key) if fits(&key, circuit)? => Some(key),
+        _ => None,
+    })
+}
+
+/// Held while a key is made; none where it cannot be held, which only costs time.
+fn lock(path: &Path) -> Option<std::fs::File> {
+    std::fs::create_dir_all(path.parent()?).ok()?;
+    let file = std::fs::File::create(path.with_extension("lock")).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}
+
 fn fits(key: &ProvingKey, circuit: Circuit) -> Result<bool> {
     Ok(key.circuit() == circuit && key.verifying_key().digest() == VerifyingKey::pinned(circuit)?.digest())
 }
 
-fn write(path: &std::path::Path, key: &ProvingKey) -> Result<()> {
+fn write(path: &Path, key: &ProvingKey) -> Result<()> {
     use std::io::Write;
     let folder = path.parent().ok_or_else(|| Error::failure("no folder"))?;
     std::fs::create_dir_all(folder)?;

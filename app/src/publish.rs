@@ -5,6 +5,7 @@ use provenance::chain::{B256, U256};
 use provenance::manifest::{self, Field, FieldKind, Level, Manifest, UsageInfo};
 use provenance::terms::Preset;
 
+use crate::counted::Counted;
 use crate::dataset::{self, Dataset, Opened, Published};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
@@ -101,7 +102,7 @@ async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Op
         kinds: dataset.kinds.clone(),
         days: None,
         fields: fields(dataset, opened)?,
-        counted: None,
+        counted: dataset.counted.as_ref().map(Counted::to_manifest),
         labels: dataset.labels.as_ref().map(Labels::to_manifest),
     })
 }
@@ -110,8 +111,13 @@ async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Op
 fn fields(dataset: &Dataset, opened: &Opened) -> Result<Vec<Field>> {
     let released = release::kinds(&opened.records, &dataset.selection.released)?;
     let mut kinds = released.clone();
+    if let Some(counted) = &dataset.counted {
+        let kind = if counted.scale == 0 { FieldKind::Integer } else { FieldKind::Number };
+        kinds.entry(counted.field.clone()).or_insert(kind);
+    }
+    let known = kinds.clone();
     for record in &opened.records {
-        for (name, value) in record.fields.iter().filter(|(name, _)| !released.contains_key(*name)) {
+        for (name, value) in record.fields.iter().filter(|(name, _)| !known.contains_key(*name)) {
             let kind = match value {
                 Value::Null => continue,
                 Value::Bool(_) => FieldKind::Boolean,

@@ -7,11 +7,10 @@ use std::time::Instant;
 use provenance::bundle::Bundle;
 use provenance::cid::Cid;
 use provenance::content::car;
-use provenance::manifest::Manifest;
 use provenance::terms::Amount;
 use zk::merkle::Tier;
 
-use crate::bundle::{check_proof, verified, verify_bytes};
+use crate::bundle::{check_proof, expected, verified, verify_bytes};
 use crate::error::{Error, Result};
 use crate::job::package::{Expected, Package};
 use crate::release::{self, Fields, Released};
@@ -156,16 +155,4 @@ fn files(tried: &mut Tried<'_>, bytes: &Vec<u8>, bundle: &Bundle) -> Result<()> 
     let last = archive.len() - 1;
     tried.one("CAR with a changed byte", &archive, |b| b[last] ^= 1, accepts)?;
     tried.one("CAR cut short", &archive, |b| b.truncate(last), accepts)
-}
-
-fn expected(bundle: &Bundle) -> Result<Expected> {
-    let statement = &bundle.argument.statement;
-    Ok(Expected {
-        tier: tier(bundle)?,
-        count: bundle.receipt.receipt.records,
-        root: zk::field::from_bytes(&statement[0])?,
-        output_root: zk::field::from_bytes(&statement[3])?,
-        manifest: Manifest::from_bytes(&bundle.manifest)?,
-        min_records: bundle.offer.offer.terms.min_records,
-    })
 }

@@ -9,6 +9,7 @@ use provenance::trail::{Backing, Edge, Event, Head, Node, NodeKind, Sources, Tra
 use crate::error::Result;
 use crate::home::{Home, Kind};
 use crate::job::run::receipts_domain;
+use crate::job::template::Template;
 use crate::network::Network;
 use crate::{dataset, ids, time, view};
 
@@ -183,9 +184,11 @@ fn label(node: &Node) -> String {
     if let Some(amount) = node.fact("amount").filter(|_| node.kind == NodeKind::Withdrawal) {
         return format!("of {amount}");
     }
-    match node.fact("state") {
-        Some(state) => format!("{} ({state})", short(id)),
-        None => short(id),
+    let template = node.fact("action").and_then(|action| action.parse().ok()).and_then(Template::of);
+    match (node.fact("state"), template) {
+        (Some(state), Some(template)) => format!("{} {template}, {} ({state})", short(id), template.says().word()),
+        (Some(state), None) => format!("{} ({state})", short(id)),
+        (None, _) => short(id),
     }
 }
 

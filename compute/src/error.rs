@@ -73,6 +73,14 @@ pub enum Error {
         /// The step, from 0.
         step: u64,
     },
+    /// Fewer rows have a value than an answer must be about.
+    #[error("{values} records have a value, fewer than the {least} that an answer must be about: nothing is answered")]
+    TooFew {
+        /// Rows that have a value.
+        values: u32,
+        /// Fewest that there must be.
+        least: u32,
+    },
     /// A row's result holds a value that is not a finite number. Nothing of the run is returned.
     #[error("row {row} gave a value that is not a number; the model or the device is faulty. Run it again on the CPU")]
     NotFinite {

@@ -18,6 +18,8 @@ use std::str::FromStr;
 pub const MAX_MANIFEST: usize = 128 * 1024;
 /// The circuit that proofs over the dataset use.
 pub const CIRCUIT: &str = "provenance@1";
+/// The circuit that proofs of statistics over the dataset use.
+pub const STATISTIC_CIRCUIT: &str = "statistic@1";
 /// Most fields of a record set.
 const MAX_FIELDS: usize = 64;
 /// Most kinds of record.

@@ -78,6 +78,24 @@ impl Market {
         text(&self.contributor.run(&["dataset", "publish", name]), "dataset_id")
     }
 
+    /// Imports a table of `amounts` (an empty text for none) and publishes it as the dataset `name`, whose statistics count
+    /// them in 16 bins; its id.
+    pub fn publish_amounts(&self, name: &str, amounts: &[String], edges: &str) -> String {
+        self.import_amounts(name, amounts);
+        let create = ["dataset", "create", name, "--source", name, "--statistic", "amount", "--edges", edges];
+        let dataset = self.contributor.run(&create);
+        assert_eq!((&dataset["records"], &dataset["counted"]), (&amounts.len().into(), &"amount".into()));
+        text(&self.contributor.run(&["dataset", "publish", name]), "dataset_id")
+    }
+
+    /// Imports a table with a row for each of `amounts`, an empty text for none, as the source `name`.
+    pub fn import_amounts(&self, name: &str, amounts: &[String]) {
+        let table = self.folder.path().join(format!("{name}.csv"));
+        let rows = amounts.iter().enumerate().map(|(row, amount)| format!("{row},{amount},remark {row}\n"));
+        fs::write(&table, format!("number,amount,remark\n{}", rows.collect::<String>())).expect("a table");
+        self.contributor.run(&["import", &table.to_string_lossy(), "--source", name]);
+    }
+
     /// Offers the dataset; the offer's CID.
     pub fn offer(&self, name: &str, more: &[&str]) -> String {
         let mut args = vec!["offer", "create", name, "--price", "2.5"];

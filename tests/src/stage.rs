@@ -2,12 +2,20 @@
 //! with real contracts and real proofs. Large tiers can be settled this way without embedding 40,000 texts.
 
 use provenance::chain::client::{Chain, Endpoint, Purchase, Registration};
+use provenance::chain::deploy::{Keys, deploy};
 use provenance::chain::devnet::Devnet;
 use provenance::chain::typed::{self, Domain, Typed};
-use provenance::chain::{B256, Output, Signer, U256, deploy::deploy, keccak256};
+use provenance::chain::{B256, Output, Signer, U256, keccak256};
+use provenance::terms::Action;
+use zk::Circuit;
+use zk::keys::VerifyingKey;
 use zk::merkle::{Tier, Tree};
 use zk::proof::Proof;
 use zk::provenance::{Leaf, Material, OwnerSecret, Statement, Witness, output_leaf};
+use zk::statistic::{self, Bins};
+
+/// What hides the answers here.
+const BLINDING: [u8; 31] = [9; 31];
 
 /// An embedded chain with the contracts and two funded people.
 pub struct Stage {
@@ -50,8 +58,9 @@ impl Stage {
     pub async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let devnet = Devnet::open(folder.path()).expect("a chain");
-        let keys =
-            Tier::ALL.map(|tier| zk::solidity::key_words(&zk::keys::VerifyingKey::pinned(tier).expect("a pinned key")));
+        let key = |circuit: Circuit| zk::solidity::key_words(&VerifyingKey::pinned(circuit).expect("a pinned key"));
+        let provenance = Tier::ALL.map(|tier| key(tier.into()));
+        let keys = Keys { provenance, statistic: Some(key(Circuit::Statistic)) };
         let endpoint = Endpoint::Embedded(devnet);
         let profile = deploy("embedded", "", endpoint.clone(), &keys).await.expect("the contracts deploy");
         let chain = Chain::open(endpoint, profile).await.expect("the chain answers");
@@ -70,7 +79,7 @@ impl Stage {
             .map(|i| {
                 let mut salt = [0; 31];
                 salt.copy_from_slice(&word("salt", i)[..31]);
-                Leaf { salt, digest: word("record", i), level: 0, value: None }
+                Leaf { salt, digest: word("record", i), level: 0, value: (i % 9 != 8).then_some(i as i32) }
             })
             .collect();
         let digests: Vec<[u8; 32]> = (0..count).map(|i| word("row", i)).collect();
@@ -95,7 +104,7 @@ impl Stage {
         let offer = typed::Offer {
             dataset: work.dataset,
             terms: typed::Terms {
-                actions: 2,
+                actions: Action::Embed.bit() | Action::Statistic.bit(),
                 purposes: 16,
                 commercial: true,
                 attribution: false,
@@ -123,11 +132,29 @@ impl Stage {
 
     /// Requests a job, commits to the work's output for it and draws.
     pub async fn drawn(&self, work: &Work, license: B256, number_: u64) -> Drawn {
+        self.committed(work, license, number_, Action::Embed, work.outputs.root()).await
+    }
+
+    /// The same for a statistic: commits to the answer over the work's records.
+    pub async fn asked(&self, work: &Work, license: B256, number_: u64) -> Drawn {
+        let answer = work.counted().answer().expect("an answer");
+        self.committed(work, license, number_, Action::Statistic, answer.commitment(&BLINDING)).await
+    }
+
+    async fn committed(
+        &self,
+        work: &Work,
+        license: B256,
+        number_: u64,
+        action: Action,
+        output_root: zk::Field,
+    ) -> Drawn {
         let spec = B256::from(word("spec", number_));
-        let (job, _) = self.chain.request(&self.buyer, license, 2, spec, U256::from(number_)).await.expect("requested");
+        let (job, _) =
+            self.chain.request(&self.buyer, license, action.bit(), spec, U256::from(number_)).await.expect("requested");
         let key = word("key", number_);
         let output = Output {
-            outputRoot: number(work.outputs.root()),
+            outputRoot: number(output_root),
             outputDigest: word("output", number_).into(),
             keyHash: keccak256(key),
             outputCid: word("cid", number_).into(),
@@ -137,7 +164,8 @@ impl Stage {
         self.chain.accept(&self.buyer, job).await.expect("accepted");
         let details = self.chain.job(job).await.expect("a job").details;
         let context = self.chain.context(job, &details, &output);
-        Drawn { job, key, statement: work.material().statement(field(context), field(challenge)) }
+        let statement = work.material().statement(field(context), field(challenge));
+        Drawn { job, key, statement: Statement { output_root, ..statement } }
     }
 }
 
@@ -152,7 +180,26 @@ impl Work {
         }
     }
 
-    /// A proof of `statement` over this work.
+    fn counted(&self) -> statistic::Material<'_> {
+        let edges: Vec<i32> = (0..17).map(|edge| edge * 3).collect();
+        statistic::Material {
+            owner: &self.secret,
+            leaves: &self.leaves,
+            records: &self.records,
+            bins: Bins::new(&edges).expect("edges"),
+            least: 2,
+            blinding: &BLINDING,
+        }
+    }
+
+    /// A proof of `statement` about the answer over this work's records.
+    pub fn prove_answer(&self, statement: &Statement) -> Proof {
+        let key = app::proving::key(Circuit::Statistic).expect("a proving key");
+        let witness = statistic::Witness::gather(&self.counted()).expect("a witness");
+        zk::proof::prove(&key, statement, &witness).expect("a proof")
+    }
+
+    /// A proof of `statement` over this work's rows.
     pub fn prove(&self, statement: &Statement) -> Proof {
         let tier = Tier::for_count(self.leaves.len() as u64).expect("a tier");
         let key = app::proving::key(tier).expect("a proving key");

@@ -290,6 +290,8 @@ export type Dataset = {
 	released: string[],
 	/**  The field that classifiers learn to tell, where one is named. */
 	label: string | null,
+	/**  The field that statistics count, where one is named. */
+	counted: string | null,
 	/**  Its id on-chain, once published. */
 	dataset_id: string | null,
 	/**  Its manifest, once published. */
@@ -614,6 +616,8 @@ export type Offer = {
 	fields: string[],
 	/**  The fields whose values come with each row of a run. */
 	released: string[],
+	/**  The field that statistics count, where one is named. */
+	counted: string | null,
 	/**  How the records' source is known, such as `self-asserted`. */
 	source_level: string,
 	/**  The owner's address. */

@@ -37,7 +37,8 @@ pub async fn run(home: &mut Home, network: &Network, job: &str, out: &Path, dry_
     }
     let (sealed, receipt) = delivery::receive(network, &seen.record).await?;
     let output = open(home, &seen, &sealed)?;
-    let checks = output.checks(&expected(network, &seen).await?)?;
+    let mut checks = output.checks(&expected(network, &seen).await?)?;
+    checks.push(proof(home, network, &seen, job).await?);
     if let Some(failed) = checks.iter().find(|check| !check.ok) {
         return Err(Error::integrity(format!("the output was refused: {}: {}", failed.name, failed.detail))
             .hint("The price is not refunded in this version. Keep the receipt: it is signed by the owner."));
@@ -66,6 +67,19 @@ fn open(home: &Home, seen: &Seen, sealed: &[u8]) -> Result<Box<dyn Delivered>> {
     let reply = request::reply_secret(home, &seen.record)?;
     let bytes = exchange::open_package(sealed, &seen.record.id.0, &reply, &settled.k.0, &commitment.output.keyHash.0)?;
     template_and_circuit(&seen.record)?.0.open(&bytes)
+}
+
+/// That the proof which settled the job holds here, under the key pinned in this program.
+async fn proof(home: &Home, network: &Network, seen: &Seen, job: &str) -> Result<view::Check> {
+    let says = template_and_circuit(&seen.record)?.0.says().word();
+    let held = bundle::check_proof(&bundle::assemble(home, network, job).await?);
+    Ok(view::Check {
+        name: "proof".to_owned(),
+        ok: held.is_ok(),
+        standing: "verified".to_owned(),
+        detail: held
+            .map_or_else(|error| error.message, |()| format!("the one that settled the job: the output is {says}")),
+    })
 }
 
 async fn expected(network: &Network, seen: &Seen) -> Result<Expected> {

@@ -1,6 +1,7 @@
 //! Jobs: one licensed use of a dataset, seen from both sides. What the chain knows is read from it each time; what only
 //! one side knows (approval, keys, salts) is kept in that side's vault.
 
+pub mod answer;
 pub mod delivery;
 pub mod fetch;
 pub mod package;

@@ -25,6 +25,8 @@ pub struct Dataset {
     pub released: Vec<String>,
     /// The field that classifiers learn to tell, where one is named.
     pub label: Option<String>,
+    /// The field that statistics count, where one is named.
+    pub counted: Option<String>,
     /// Its id on-chain, once published.
     pub dataset_id: Option<String>,
     /// Its manifest, once published.
@@ -41,6 +43,9 @@ impl Display for Dataset {
         }
         if let Some(label) = &self.label {
             writeln!(f, "label  {label}")?;
+        }
+        if let Some(counted) = &self.counted {
+            writeln!(f, "counted by statistics: {counted}")?;
         }
         if let (Some(id), Some(cid)) = (&self.dataset_id, &self.manifest_cid) {
             writeln!(f, "id     {id}\nmanifest {cid}")?;

@@ -54,6 +54,8 @@ pub struct Offer {
     pub fields: Vec<String>,
     /// The fields whose values come with each row of a run.
     pub released: Vec<String>,
+    /// The field that statistics count, where one is named.
+    pub counted: Option<String>,
     /// How the records' source is known, such as `self-asserted`.
     pub source_level: String,
     /// The owner's address.
@@ -77,6 +79,9 @@ impl Display for Offer {
         }
         if !self.released.is_empty() {
             writeln!(f, "  - With each row come the record's {}.", self.released.join(", "))?;
+        }
+        if let Some(counted) = &self.counted {
+            writeln!(f, "  - Statistics count the field {counted}.")?;
         }
         writeln!(f, "  owner {}: {} delivered, {} refunded", self.owner, self.delivered, self.refunded)
     }

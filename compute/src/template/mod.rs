@@ -1,6 +1,7 @@
 //! The kinds of computation an owner can permit. A consumer supplies parameters, never code or weights.
 
 pub mod embed;
+pub mod statistic;
 pub mod train;
 
 /// What a progress callback answers: go on, or stop the run.

@@ -6,7 +6,8 @@ use crate::chain::{Address, keccak256};
 use crate::cid::Cid;
 use crate::exchange::key_hash;
 use crate::ids::{Context, challenge, dataset_id, job_id, license_id};
-use crate::manifest::{CIRCUIT, Manifest};
+use crate::manifest::{CIRCUIT, Manifest, STATISTIC_CIRCUIT};
+use crate::terms::Action;
 use crate::{Error, Result};
 
 /// The `JobSettled` event of `JobEscrow`, as its signature hash is made.
@@ -137,9 +138,9 @@ impl Bundle {
         vec![
             holds(
                 "circuit",
-                argument.circuit == CIRCUIT,
-                "provenance@1",
-                "the proof is for a circuit that is not known here",
+                argument.circuit == circuit_of(receipt.action),
+                circuit_of(receipt.action),
+                "the proof is for another circuit than the receipt's action is proven with",
             ),
             holds(
                 "tier",
@@ -319,6 +320,14 @@ fn verified(name: &'static str, result: std::result::Result<String, String>) -> 
 
 fn holds(name: &'static str, ok: bool, detail: &str, wrong: &str) -> Check {
     verified(name, if ok { Ok(detail.into()) } else { Err(wrong.into()) })
+}
+
+/// The circuit that an action's jobs are proven with: the escrow picks its verifier by the same rule.
+const fn circuit_of(action: Action) -> &'static str {
+    match action {
+        Action::Statistic => STATISTIC_CIRCUIT,
+        _ => CIRCUIT,
+    }
 }
 
 fn said(result: Result<(), Error>, detail: String) -> std::result::Result<String, String> {

@@ -18,6 +18,15 @@ const REWARD_TOKEN: &str = include_str!("../../../contracts/abi/RewardToken.json
 /// The 28 words of a Groth16 verifying key, as `ProvenanceVerifier`'s constructor takes them.
 pub type KeyWords = [[u8; 32]; 28];
 
+/// The verifying keys of the circuits that a network's escrow settles.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys {
+    /// Those of `provenance@1`, for tiers 0, 1 and 2.
+    pub provenance: [KeyWords; 3],
+    /// That of `statistic@1`; without one the escrow takes no statistics.
+    pub statistic: Option<KeyWords>,
+}
+
 /// A public key, for networks where nothing is worth anything; each program on such a network can use it.
 const DEVELOPMENT_ACCOUNT: &str = "usufruct development deployer";
 
@@ -27,7 +36,7 @@ const DEVELOPMENT_ACCOUNT: &str = "usufruct development deployer";
 /// # Errors
 /// [`Error::Refused`] where the node is neither the embedded chain nor anvil: development keys are for nothing else.
 /// Otherwise as [`deploy_as`].
-pub async fn deploy(name: &str, url: &str, endpoint: Endpoint, keys: &[KeyWords; 3]) -> Result<Profile> {
+pub async fn deploy(name: &str, url: &str, endpoint: Endpoint, keys: &Keys) -> Result<Profile> {
     let signer = Signer::from_bytes(&keccak256(DEVELOPMENT_ACCOUNT)).map_err(|e| Error::Invalid(e.to_string()))?;
     let link = Link::open(endpoint.clone()).await?;
     link.development_only().await?;
@@ -51,8 +60,8 @@ pub struct Deployment {
     pub name: String,
     /// Where others reach it; written into the profile.
     pub url: String,
-    /// The verifying keys of tiers 0, 1 and 2.
-    pub keys: [KeyWords; 3],
+    /// The circuits' verifying keys.
+    pub keys: Keys,
     /// Whether the keys come from the public development seed: then anyone can forge proofs, and the contracts say so.
     pub development: bool,
     /// Tokens that prices can be in; with none, a token of our own with a faucet is deployed.
@@ -78,21 +87,24 @@ pub async fn deploy_as(endpoint: Endpoint, signer: &Signer, plan: &Deployment) -
         plan.currencies.clone()
     };
     let mut verifiers = [Address::ZERO; 3];
-    for (verifier, key) in verifiers.iter_mut().zip(&plan.keys) {
-        let words = key.map(U256::from_be_bytes);
-        *verifier = site.create(PROVENANCE_VERIFIER, (words, plan.development).abi_encode_params()).await?;
+    for (verifier, key) in verifiers.iter_mut().zip(&plan.keys.provenance) {
+        *verifier = site.verifier(key, plan.development).await?;
     }
+    let statistic = match &plan.keys.statistic {
+        Some(key) => Some(site.verifier(key, plan.development).await?),
+        None => None,
+    };
     let datasets = site.create(DATASET_REGISTRY, Vec::new()).await?;
     let tokens: Vec<Address> = currencies.iter().map(|currency| currency.token).collect();
     // The registry names its escrow and the escrow its registry, so the escrow's address is computed before it exists.
     let escrow = site.next_address(1).await?;
     let licenses = site.create(LICENSE_REGISTRY, (datasets, escrow, tokens).abi_encode_params()).await?;
-    let arguments = (licenses, verifiers, Address::ZERO).abi_encode_params();
+    let arguments = (licenses, verifiers, statistic.unwrap_or_default()).abi_encode_params();
     let created = site.create(JOB_ESCROW, arguments).await?;
     if created != escrow {
         return Err(Error::Busy("another program sent transactions from this account; deploy again".into()));
     }
-    let ours = [datasets, licenses, escrow].into_iter().chain(verifiers);
+    let ours = [datasets, licenses, escrow].into_iter().chain(verifiers).chain(statistic);
     let addresses = ours.chain(currencies.iter().map(|currency| currency.token));
     Ok(Profile {
         name: plan.name.clone(),
@@ -102,6 +114,7 @@ pub async fn deploy_as(endpoint: Endpoint, signer: &Signer, plan: &Deployment) -
         licenses,
         escrow,
         verifiers,
+        statistic,
         code_hashes: code_hashes(&link, addresses).await?,
         currencies,
         first_block,
@@ -127,6 +140,11 @@ impl Site<'_> {
         let step = Step { key: keccak256(&code), to: TxKind::Create, input: code.into() };
         let receipt = self.link.send(self.signer, &step, self.confirmations).await?;
         receipt.contract_address.ok_or_else(|| Error::Integrity("the node gave no address for a new contract".into()))
+    }
+
+    async fn verifier(&self, key: &KeyWords, development: bool) -> Result<Address> {
+        let words = key.map(U256::from_be_bytes);
+        self.create(PROVENANCE_VERIFIER, (words, development).abi_encode_params()).await
     }
 
     /// The address of the contract that the account creates after `skip` other transactions.

@@ -71,6 +71,28 @@ impl Answer {
         })
     }
 
+    /// An answer as somebody delivered it, in the only encoding that its commitment stands for: without this check, other
+    /// numbers could be found for the same `packed`.
+    ///
+    /// # Errors
+    /// [`Error::Unsatisfied`] naming what no honest answer has.
+    pub fn delivered(least: u32, count: u32, sum: i64, groups: [u32; BINS], bins: Bins) -> Result<Self> {
+        let refused = |reason: &str| Err(Error::Unsatisfied { reason: reason.to_owned() });
+        if least == 0 || count < least || u64::from(count) > super::MAX_RECORDS {
+            return refused("the answer is about fewer values than its smallest group, or more than 512");
+        }
+        if groups.iter().any(|group| *group != 0 && *group < least) {
+            return refused("a group of the answer is smaller than its smallest may be");
+        }
+        if groups.iter().map(|group| u64::from(*group)).sum::<u64>() != u64::from(count) {
+            return refused("the groups do not hold as many values as were counted");
+        }
+        if sum.unsigned_abs() > u64::from(count) << 31 {
+            return refused("the sum is beyond what that many values can have");
+        }
+        Ok(Self { least, count, sum, groups, bins })
+    }
+
     /// The groups from the lowest values to the highest; together they hold every bin and every value.
     pub fn groups(&self) -> Vec<Group> {
         let mut start = 0;

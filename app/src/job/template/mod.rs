@@ -4,6 +4,7 @@
 //! A new template is a variant here, one line in each `match`, and a module beside this one.
 
 mod embed;
+mod statistic;
 pub(crate) mod train;
 
 use std::fmt;
@@ -34,6 +35,8 @@ pub enum Template {
     Embed,
     /// A classifier over an encoder, learned from a labeled field.
     Train,
+    /// Count, sum and histogram of one number of each record.
+    Statistic,
 }
 
 /// How far a job's proof reaches; the README has the words.
@@ -178,7 +181,7 @@ pub(crate) trait Delivered {
 
 impl Template {
     /// All templates.
-    pub const ALL: &'static [Self] = &[Self::Embed, Self::Train];
+    pub const ALL: &'static [Self] = &[Self::Embed, Self::Statistic, Self::Train];
 
     /// The template with this name.
     ///
@@ -194,6 +197,7 @@ impl Template {
     pub fn name(self) -> &'static str {
         match self {
             Template::Embed => "embed",
+            Template::Statistic => "statistic",
             Template::Train => "train",
         }
     }
@@ -217,6 +221,7 @@ impl Template {
         match self {
             Template::Embed => Action::Embed,
             Template::Train => Action::TrainNonGenerative,
+            Template::Statistic => Action::Statistic,
         }
     }
 
@@ -227,6 +232,7 @@ impl Template {
     pub fn circuit(self, tier: Tier) -> Result<Circuit> {
         match self {
             Template::Embed | Template::Train => Ok(Circuit::Provenance(tier)),
+            Template::Statistic => statistic::circuit(tier),
         }
     }
 
@@ -234,6 +240,7 @@ impl Template {
     pub fn says(self) -> Says {
         match self {
             Template::Embed | Template::Train => Says::Bound,
+            Template::Statistic => Says::Proven,
         }
     }
 
@@ -244,6 +251,7 @@ impl Template {
     pub(crate) fn ask(self, asking: &Asking<'_>, manifest: &Manifest) -> Result<Asked> {
         match self {
             Template::Embed => embed::ask(asking.model),
+            Template::Statistic => statistic::ask(asking, manifest),
             Template::Train => train::ask(asking, manifest),
         }
     }
@@ -256,6 +264,7 @@ impl Template {
         match self {
             Template::Embed => embed::leaves(work),
             Template::Train => train::leaves(home, work),
+            Template::Statistic => statistic::leaves(home, work),
         }
     }
 
@@ -267,6 +276,7 @@ impl Template {
         match self {
             Template::Embed => embed::compute(home, work, opened, device),
             Template::Train => train::compute(home, work, opened, device),
+            Template::Statistic => statistic::compute(home, work, opened),
         }
     }
 
@@ -277,6 +287,7 @@ impl Template {
     pub(crate) fn prove(self, from: &Proving<'_>) -> Result<(Proof, u64)> {
         match self {
             Template::Embed | Template::Train => embed::prove(from),
+            Template::Statistic => statistic::prove(from),
         }
     }
 
@@ -288,6 +299,7 @@ impl Template {
         match self {
             Template::Embed => embed::open(package),
             Template::Train => train::open(package),
+            Template::Statistic => statistic::open(package),
         }
     }
 }

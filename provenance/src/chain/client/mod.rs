@@ -151,7 +151,7 @@ impl Chain {
     async fn check_code(&self) -> Result<()> {
         let profile = &self.profile;
         let ours = [profile.datasets, profile.licenses, profile.escrow];
-        for address in ours.iter().chain(&profile.verifiers) {
+        for address in ours.iter().chain(&profile.verifiers).chain(&profile.statistic) {
             if !profile.code_hashes.contains_key(address) {
                 return Err(Error::WrongNetwork(format!("the profile pins no code for the contract at {address}")));
             }
@@ -180,7 +180,7 @@ impl Chain {
                 profile.name
             )));
         }
-        for verifier in profile.verifiers {
+        for verifier in profile.verifiers.into_iter().chain(profile.statistic) {
             if self.ask(verifier, ProvenanceVerifier::insecureDevelopmentKeyCall {}).await? {
                 return Err(Error::Refused(format!(
                     "the verifier at {verifier} has a key that anyone can forge proofs for"

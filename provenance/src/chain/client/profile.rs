@@ -22,6 +22,9 @@ pub struct Profile {
     pub escrow: Address,
     /// The `ProvenanceVerifier` of tiers 0, 1 and 2.
     pub verifiers: [Address; 3],
+    /// The verifier of statistics; none on a network that settles none.
+    #[serde(default)]
+    pub statistic: Option<Address>,
     /// keccak-256 of the code at each of our addresses.
     pub code_hashes: BTreeMap<Address, B256>,
     /// The tokens prices can be in, as fixed in the contracts.

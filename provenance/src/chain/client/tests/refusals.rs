@@ -2,10 +2,10 @@
 
 use alloy::primitives::{B256, U256};
 
-use super::world::{EMBED, K, World, embedded, output, registration};
+use super::world::{EMBED, K, World, embedded, keys, output, registration};
 use super::{Chain, Endpoint, Purchase, Registration, trapdoor};
 use crate::chain::bindings::DatasetState;
-use crate::chain::deploy::deploy;
+use crate::chain::deploy::{Keys, deploy};
 use crate::chain::devnet::Devnet;
 use crate::chain::{Address, Signer};
 use crate::{Error, Result};
@@ -322,7 +322,12 @@ async fn faulty_verifying_keys_are_not_deployed() {
     let mut equal = good;
     equal.copy_within(14..16, 16);
     for key in [same, off_curve, identity, equal] {
-        assert_eq!(name(deploy("faulty", "", endpoint.clone(), &[good, key, good]).await), "KeyRefused");
+        for keys in [
+            Keys { provenance: [good, key, good], statistic: None },
+            Keys { provenance: [good; 3], statistic: Some(key) },
+        ] {
+            assert_eq!(name(deploy("faulty", "", endpoint.clone(), &keys).await), "KeyRefused");
+        }
     }
 }
 
@@ -393,6 +398,6 @@ async fn node_that_is_not_for_trying_things_out_gets_no_development_keys() {
             let _ = stream.write_all((head + &body).as_bytes());
         }
     });
-    let refused = deploy("mainnet", &url, Endpoint::Http(url.clone()), &[trapdoor::key(); 3]).await;
+    let refused = deploy("mainnet", &url, Endpoint::Http(url.clone()), &keys()).await;
     assert!(matches!(&refused, Err(Error::Refused(text)) if text.contains("Geth")), "{refused:?}");
 }

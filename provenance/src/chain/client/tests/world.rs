@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::{Chain, Endpoint, Purchase, Registration, Sent, trapdoor};
 use crate::chain::bindings::Output;
-use crate::chain::deploy::deploy;
+use crate::chain::deploy::{Keys, deploy};
 use crate::chain::devnet::Devnet;
 use crate::chain::typed::{self, Offer, Terms, Typed};
 use crate::chain::{Address, Signer, keccak256};
@@ -29,6 +29,11 @@ fn signer(byte: u8) -> Signer {
     Signer::from_bytes(&B256::repeat_byte(byte)).unwrap()
 }
 
+/// Keys under which a test can make any proof.
+pub(super) fn keys() -> Keys {
+    Keys { provenance: [trapdoor::key(); 3], statistic: Some(trapdoor::key()) }
+}
+
 /// The embedded chain in a folder of its own, with gas money for the deployer.
 pub(super) async fn embedded() -> World {
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +43,7 @@ pub(super) async fn embedded() -> World {
 
 /// Deploys on `endpoint` and gives everybody gas money, the licensee tokens too.
 pub(super) async fn on(endpoint: Endpoint) -> World {
-    let profile = deploy("test", "http://127.0.0.1:1", endpoint.clone(), &[trapdoor::key(); 3]).await.unwrap();
+    let profile = deploy("test", "http://127.0.0.1:1", endpoint.clone(), &keys()).await.unwrap();
     let chain = Chain::open(endpoint, profile).await.unwrap();
     let world = World { chain, owner: signer(0xa1), licensee: signer(0xb2), stranger: signer(0xc3), _folder: None };
     for who in [&world.owner, &world.licensee, &world.stranger] {
