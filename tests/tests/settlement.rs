@@ -1,4 +1,4 @@
-//! Real proofs against the real escrow: every tier pays, and a proof pays for nothing but its own job.
+//! Real proofs against the real escrow: every tier and circuit pays, and a proof pays for nothing but its own job.
 
 use provenance::chain::{JobState, U256};
 use tests::stage::{Stage, field};
@@ -22,6 +22,43 @@ async fn each_tier_settles_and_pays() {
     let token = stage.chain.profile().currencies[0].token;
     let (paid, _) = stage.chain.withdraw(&stage.owner, token).await.expect("withdrawn");
     assert_eq!(paid, U256::from(3_000_000));
+}
+
+#[tokio::test]
+async fn statistic_settles_and_pays() {
+    let stage = Stage::open().await;
+    let work = stage.work(Tier::Small, 40).await;
+    let license = stage.license(&work, 2).await;
+    let rows = stage.drawn(&work, license, 1).await;
+    let asked = stage.asked(&work, license, 2).await;
+    let proof = work.prove_answer(&asked.statement);
+    let settle = async |job, words: &[[u8; 32]; 8], key| stage.chain.settle(&stage.owner, job, words, key).await;
+
+    // Each circuit has its own verifier: neither proof settles the other's job, nor one about another answer its own.
+    settle(rows.job, &proof.to_words(), rows.key).await.expect_err("a statistic's proof for rows");
+    let bound = work.prove(&rows.statement);
+    settle(asked.job, &bound.to_words(), asked.key).await.expect_err("a proof of rows for a statistic");
+    let mut words = proof.to_words();
+    words.swap(0, 6);
+    settle(asked.job, &words, asked.key).await.expect_err("a changed proof");
+
+    let sent = settle(asked.job, &proof.to_words(), asked.key).await.expect("settled");
+    println!("statistic: 40 records, settled with {} gas", sent.gas_used);
+    assert_eq!(stage.chain.job(asked.job).await.expect("a job").state, JobState::Settled);
+    settle(rows.job, &bound.to_words(), rows.key).await.expect("settled");
+    let token = stage.chain.profile().currencies[0].token;
+    let (paid, _) = stage.chain.withdraw(&stage.owner, token).await.expect("withdrawn");
+    assert_eq!(paid, U256::from(2_000_000));
+}
+
+#[tokio::test]
+async fn statistic_over_a_larger_tier_is_not_taken() {
+    let stage = Stage::open().await;
+    let work = stage.work(Tier::Medium, 513).await;
+    let license = stage.license(&work, 1).await;
+    let spec = provenance::chain::B256::repeat_byte(7);
+    let refused = stage.chain.request(&stage.buyer, license, 1, spec, U256::from(1)).await.expect_err("no verifier");
+    assert!(refused.to_string().contains("no verifier"), "{refused}");
 }
 
 #[tokio::test]
