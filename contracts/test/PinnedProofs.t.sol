@@ -11,7 +11,7 @@ interface Files {
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
 }
 
-/// @notice The verifier with the keys of the real circuit and a proof that its prover made, for each tier.
+/// @notice The verifier with the keys of the real circuits and a proof that their prover made, for each tier and circuit.
 contract PinnedProofsTest is Checked {
     Files private constant FILES = Files(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
 
@@ -22,7 +22,7 @@ contract PinnedProofsTest is Checked {
     }
 
     function _read(string memory name, uint256 tier) private returns (Pinned memory pinned) {
-        string memory json = FILES.readFile(string.concat("../zk/pinned/provenance-1-", name, ".json"));
+        string memory json = FILES.readFile(string.concat("../zk/pinned/", name, ".json"));
         vm.assertEq(FILES.parseJsonUint(json, ".tier"), tier);
         uint256[] memory words = FILES.parseJsonUintArray(json, ".key_words");
         vm.assertEq(words.length, 28);
@@ -65,23 +65,35 @@ contract PinnedProofsTest is Checked {
     }
 
     function test_verify_acceptsTheSmallTiersPinnedProofAlone() public {
-        _check("small", 0);
+        _check("provenance-1-small", 0);
     }
 
     function test_verify_acceptsTheMediumTiersPinnedProofAlone() public {
-        _check("medium", 1);
+        _check("provenance-1-medium", 1);
     }
 
     function test_verify_acceptsTheLargeTiersPinnedProofAlone() public {
-        _check("large", 2);
+        _check("provenance-1-large", 2);
+    }
+
+    function test_verify_acceptsTheStatisticsPinnedProofAlone() public {
+        _check("statistic-1", 0);
+    }
+
+    function _refuseEachOther(string memory one, uint256 tier, string memory other, uint256 otherTier) private {
+        Pinned memory first = _read(one, tier);
+        Pinned memory second = _read(other, otherTier);
+        (first.proof, second.proof) = (second.proof, first.proof);
+        (first.inputs, second.inputs) = (second.inputs, first.inputs);
+        vm.assertFalse(_holds(first));
+        vm.assertFalse(_holds(second));
     }
 
     function test_verify_refusesAnotherTiersPinnedProof() public {
-        Pinned memory small = _read("small", 0);
-        Pinned memory medium = _read("medium", 1);
-        (small.proof, medium.proof) = (medium.proof, small.proof);
-        (small.inputs, medium.inputs) = (medium.inputs, small.inputs);
-        vm.assertFalse(_holds(small));
-        vm.assertFalse(_holds(medium));
+        _refuseEachOther("provenance-1-small", 0, "provenance-1-medium", 1);
+    }
+
+    function test_verify_refusesAnotherCircuitsPinnedProof() public {
+        _refuseEachOther("provenance-1-small", 0, "statistic-1", 0);
     }
 }
