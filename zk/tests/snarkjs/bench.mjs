@@ -1,7 +1,8 @@
 // Measures our prover beside snarkjs on the same circuit, and our hashing beside poseidon-lite. `make bench-zk` runs it.
 // Usage: node bench.mjs <the release build's example `bench`> <folder to keep keys and files in>
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { poseidon2 } from "poseidon-lite";
@@ -36,6 +37,43 @@ const snarkjs = (...args) => {
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
+// Semaphore v4, depth 20, as published: the package holds all depths, 109 MB, so only this measurement fetches it.
+const semaphore = () => {
+  const version = "4.13.0";
+  const digests = {
+    zkey: "33f9a067a80c7daf90e085449073613a9559a1904dd40aeb6d603afb7988c2cc",
+    wasm: "6f71e55586929e520e76027ebe067daac8b41e2f4b8057313a5fd0304e1e44ee",
+  };
+  const file = (ending) => join(folder, `node_modules/@zk-kit/semaphore-artifacts/semaphore-20.${ending}`);
+  if (!existsSync(file("zkey"))) {
+    execFileSync("npm", ["install", "--silent", "--no-save", "--prefix", folder, `@zk-kit/semaphore-artifacts@${version}`]);
+  }
+  for (const [ending, digest] of Object.entries(digests)) {
+    const found = createHash("sha256").update(readFileSync(file(ending))).digest("hex");
+    if (found !== digest) throw new Error(`semaphore-20.${ending} of ${version} has digest ${found}`);
+  }
+  // The circuit's outputs are free, so any path and message have a witness.
+  const siblings = Array.from({ length: 20 }, (_, level) => String(1000 + level));
+  const input = { secret: "123456789", merkleProofLength: "20", merkleProofIndex: "5", merkleProofSiblings: siblings };
+  writeFileSync(join(folder, "semaphore.json"), JSON.stringify({ ...input, message: "77", scope: "88" }));
+  snarkjs("wtns", "calculate", file("wasm"), "semaphore.json", "semaphore.wtns");
+  return { zkey: file("zkey"), constraints: constraints(readFileSync(file("zkey"))) };
+};
+
+// The constraints that a .zkey has coefficients for; its setup adds one for each public signal and the constant.
+const constraints = (zkey) => {
+  const sections = {};
+  for (let at = 12; at < zkey.length; ) {
+    const [id, length] = [zkey.readUInt32LE(at), Number(zkey.readBigUInt64LE(at + 4))];
+    sections[id] = zkey.subarray(at + 12, at + 12 + length);
+    at += 12 + length;
+  }
+  const publics = sections[2].readUInt32LE(4 + 32 + 4 + 32 + 4);
+  let most = 0;
+  for (let at = 4; at < sections[4].length; at += 44) most = Math.max(most, sections[4].readUInt32LE(at + 4));
+  return most + 1 - (publics + 1);
+};
+
 console.log("provenance@1, small tier, ours:");
 const small = ours("prove", "provenance-1-small", folder);
 console.log("the same circuit exported and proved by snarkjs:");
@@ -56,8 +94,21 @@ console.log(`  snarkjs groth16 prove, CPU: ${theirs.toFixed(2)} s (witness not c
 console.log(`  ratio, first proof with witness and key read: ${(small["first proof, key read, CPU"] / theirs).toFixed(3)}`);
 console.log(`  ratio, next proofs with witness: ${(small["next proofs, CPU"] / theirs).toFixed(3)}`);
 
+console.log("Semaphore v4, depth 20, published key, proved by snarkjs:");
+const { zkey, constraints: size } = semaphore();
+const proving = () => snarkjs("groth16", "prove", zkey, "semaphore.wtns", "semaphore-proof.json", "semaphore-public.json");
+const each = median([1, 2, 3].map(proving)) / size;
+console.log(`  constraints: ${size}`);
+console.log(`  snarkjs groth16 prove, CPU for each constraint: ${(each * 1e6).toFixed(1)} µs (witness not counted)`);
+const ratio = (name) => (small[name] / small.constraints / each).toFixed(3);
+console.log(`  ours to that for each constraint, first proof with witness and key read: ${ratio("first proof, key read, CPU")}`);
+console.log(`  ours to that for each constraint, next proofs with witness: ${ratio("next proofs, CPU")}`);
+
 console.log("provenance@1, large tier:");
-ours("prove", "provenance-1-large", folder);
+const large = ours("prove", "provenance-1-large", folder);
+const wide = (name) => (large[name] / large.constraints / each).toFixed(3);
+console.log(`  large tier to Semaphore for each constraint, first proof: ${wide("first proof, key read, CPU")}`);
+console.log(`  large tier to Semaphore for each constraint, next proofs: ${wide("next proofs, CPU")}`);
 console.log("statistic@1:");
 ours("prove", "statistic-1", folder);
 console.log("verifying:");
@@ -71,7 +122,7 @@ for (let i = 0; i < 500; i++) poseidon2([BigInt(i), 1n]);
 const start = process.cpuUsage();
 for (let i = 0; i < hashes; i++) poseidon2([BigInt(i), 2n]);
 const used = process.cpuUsage(start);
-const each = (used.user + used.system) / hashes;
-console.log(`  poseidon-lite, two inputs, CPU each: ${each.toFixed(1)} µs over ${hashes}`);
-console.log(`  nodes to poseidon-lite: ${(tree["nodes, CPU for each record"] / each).toFixed(4)}`);
-console.log(`  leaves to poseidon-lite: ${(tree["leaf, CPU each"] / each).toFixed(4)}`);
+const lite = (used.user + used.system) / hashes;
+console.log(`  poseidon-lite, two inputs, CPU each: ${lite.toFixed(1)} µs over ${hashes}`);
+console.log(`  nodes to poseidon-lite: ${(tree["nodes, CPU for each record"] / lite).toFixed(4)}`);
+console.log(`  leaves to poseidon-lite: ${(tree["leaf, CPU each"] / lite).toFixed(4)}`);
