@@ -1,5 +1,6 @@
 // What the whole window shows of the vault, whatever the page: the network, and how many jobs wait for a decision.
 import { commands, type Network } from "./bindings";
+import { waits } from "./next";
 
 interface Standing {
   network: Network | null;
@@ -14,7 +15,7 @@ export async function look() {
   try {
     standing.network = await commands.networkChosen();
     const jobs = standing.network ? (await commands.jobInbox()).jobs : [];
-    standing.waiting = jobs.filter((job) => job.state === "requested").length;
+    standing.waiting = jobs.filter(waits).length;
   } catch {
     standing.waiting = 0;
   }

@@ -176,11 +176,23 @@ test("a job: what leaves, declined, approved, run, and its progress after a relo
   await page.evaluate(() => {
     const { state } = window.mocked!;
     state.tasks = [];
-    state.jobs = state.jobs.map((job) => (job.state === "approved" ? { ...job, state: "accepted", proof_ms: 1500 } : job));
+    state.jobs = state.jobs.map((job) => (job.state === "approved" ? { ...job, state: "drawn", next: "`job settle`, until 2026-11-26", proof_ms: 1500 } : job));
     return window.mocked!.tell("tasks");
   });
   await page.getByTestId("job-settle").first().click();
   await expect(page.locator("[data-testid=job][data-state=settled]")).toHaveCount(2);
+});
+
+test("a job that this person asked for is not theirs to approve", async ({ open, page }) => {
+  await open({}, "home");
+  await page.evaluate(() => {
+    const { state } = window.mocked!;
+    state.jobs = state.jobs.map((job) => ({ ...job, state: "requested", next: "the owner approves and runs it, until 2026-11-23" }));
+  });
+  await page.getByTestId("page-jobs").click();
+  await expect(page.getByTestId("job")).toHaveCount(3);
+  await expect(page.getByTestId("job-approve")).toHaveCount(0);
+  await expect(page.getByTestId("job-run")).toHaveCount(0);
 });
 
 test("the trail: by keys, as a table, its receipt and bundle", async ({ open, page }) => {

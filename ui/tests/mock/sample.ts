@@ -42,8 +42,8 @@ export function records(count: number): Row[] {
 }
 
 export const datasets = [
-  { name: "letters", records: 1248, root: id("9c"), tier: "medium", state: "active", fields: ["subject", "text", "time"], released: ["time"], label: null, dataset_id: DATASET_ID, manifest_cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" },
-  { name: "garden", records: 652, root: id("5b"), tier: "medium", state: "draft", fields: ["text"], released: [], label: null, dataset_id: null, manifest_cid: null },
+  { name: "letters", records: 1248, root: id("9c"), tier: "medium", state: "active", fields: ["subject", "text", "time"], released: ["time"], label: null, counted: null, dataset_id: DATASET_ID, manifest_cid: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy" },
+  { name: "garden", records: 652, root: id("5b"), tier: "medium", state: "draft", fields: ["text"], released: [], label: null, counted: null, dataset_id: null, manifest_cid: null },
 ];
 
 export const terms: Terms = {
@@ -80,7 +80,7 @@ export const presets: Preset[] = [
 ];
 
 export const offers: Offer[] = [
-  { offer_cid: "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku", dataset_id: DATASET_ID, dataset: "letters", description: "Letters of one family", records: 1248, kinds: ["mail"], fields: ["text"], released: ["time"], source_level: "self-asserted", owner: ADA, delivered: 3, refunded: 0, valid_until: at(24), terms },
+  { offer_cid: "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku", dataset_id: DATASET_ID, dataset: "letters", description: "Letters of one family", records: 1248, kinds: ["mail"], fields: ["text"], released: ["time"], counted: null, source_level: "self-asserted", owner: ADA, delivered: 3, refunded: 0, valid_until: at(24), terms },
 ];
 
 export const licenses: License[] = [
@@ -114,7 +114,7 @@ export function job(some: Partial<Job>): Job {
     run_by: at(2.6),
     accept_by: null,
     settle_by: at(6),
-    next: "`job approve` or `job decline`",
+    next: "`job approve` or `job decline`, until 2026-11-23",
     tx: null,
     gas: null,
     leaves: LEAVES,
@@ -126,8 +126,8 @@ const MODEL = { device: "flex (CPU)", model: "all-MiniLM-L6-v2", output_bytes: 3
 
 export const jobs: Job[] = [
   job({}),
-  job({ job_id: JOB_IDS.going, state: "approved", licensee: CLINIC, price: "4 USU", ...MODEL, output_bytes: null }),
-  job({ job_id: JOB_IDS.done, state: "settled", proof_ms: 2_140, positions: [3, 44, 101, 380, 512, 777, 900, 1201], ...MODEL }),
+  job({ job_id: JOB_IDS.going, state: "approved", next: "`job run`, until 2026-11-23", licensee: CLINIC, price: "4 USU", ...MODEL, output_bytes: null }),
+  job({ job_id: JOB_IDS.done, state: "settled", next: "`reward claim` withdraws what was earned", proof_ms: 2_140, positions: [3, 44, 101, 380, 512, 777, 900, 1201], ...MODEL }),
 ];
 
 export const payments: Payment[] = [

@@ -214,10 +214,10 @@ export function vault(start: Start) {
     },
     jobInbox: () => (networked(), { jobs: told(state.jobs) }),
     jobShow: (job) => state.jobs.find((one) => one.job_id === job) ?? refuse("not_found", "no such job"),
-    jobApprove: (job) => go(job, { state: "approved" }),
+    jobApprove: (job) => go(job, { state: "approved", next: "`job run`, until 2026-11-23" }),
     jobDecline: () => refuse("refused", "you did not confirm it"),
     jobRun: (job) => task("job", job, { stages: ["read", "compute", "commit", "prove"], stage: "compute", done: 512, total: 1248 }),
-    jobSettle: (job) => (go(job, { state: "settled" }), task("settle", job, { state: "done" })),
+    jobSettle: (job) => (go(job, { state: "settled", next: "nothing" }), task("settle", job, { state: "done" })),
     deadlineList: () => ({ deadlines: state.jobs.filter((one) => one.state === "requested").map((one) => ({ job_id: one.job_id, next: one.next, until: one.run_by })) }),
     taskList: () => ({ tasks: told(state.tasks) }),
     taskStop: (id) => {
