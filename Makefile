@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/usufruct/target
 export USUFRUCT_MODEL ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/usufruct/models/all-MiniLM-L6-v2
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui bench-vault bench-zk bench-compute
+.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui test-package package package-dev bench-vault bench-zk bench-compute
 
 run: build
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) --no-print-directory window; else $(MAKE) --no-print-directory demo; fi
@@ -43,6 +43,20 @@ lint:
 
 fmt:
 	cargo fmt --all
+
+# Two .deb files in target/package: the program, and the embedding model. A release build takes half an hour or more.
+package: setup ui/dist/index.html
+	cargo build --release --workspace --bins --locked
+	tools/package $(CARGO_TARGET_DIR)/release $(CARGO_TARGET_DIR)/package
+
+# The same out of the binaries that tests use, installed in a clean Debian 12 and used there without a network. Needs root and
+# debootstrap; PACKAGES names other packages.
+PACKAGES ?= $(CARGO_TARGET_DIR)/package-dev
+package-dev: build
+	tools/package $(BIN) $(CARGO_TARGET_DIR)/package-dev
+
+test-package: package-dev
+	tools/test-package $(PACKAGES)
 
 # The vault beside restic, borg, rustic, bupstash and age. BENCH_PERCENT=5 takes a minute or two; tools/bench-vault says more.
 bench-vault:

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 locked or wrong passphrase, 4 not found, 5 busy, 6 integrity or \
+verification failed, 7 network unreachable, 8 refused by a license or by the vault's own rules, 9 partial, 130 interrupted.";
+
 /// Keep personal data encrypted at home, license its use, and be paid for it.
 #[derive(Parser)]
-#[command(name = "usufruct", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(name = "usufruct", version, arg_required_else_help = true, max_term_width = 110, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Options that every command takes.
     #[command(flatten)]
@@ -113,6 +116,17 @@ pub enum Command {
     /// The processes that jobs and importers run in
     #[command(subcommand)]
     Worker(WorkerCommand),
+    /// Print what makes a shell complete the commands of this program
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages of this program
+    #[command(hide = true)]
+    Manual {
+        /// The folder to write to
+        folder: PathBuf,
+    },
     /// Run the whole loop as two people, on real parts
     Demo {
         /// What to import instead of the bundled sample

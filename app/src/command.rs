@@ -12,8 +12,8 @@ use crate::home::{self, Home};
 use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
-    backup, bundle, confine, counted, dataset, deletion, demo, import, job, library, license, model, offer, passphrase,
-    progress, publish, reward, status, time, trail, wallet, worker,
+    backup, bundle, confine, counted, dataset, deletion, demo, import, job, library, license, manual, model, offer,
+    passphrase, progress, publish, reward, status, time, trail, wallet, worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -142,6 +142,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
                 WorkerCommand::Require { layer } => worker::setting::set(&mut home, layer.parse()?, Rule::MustHave)?,
             })
         }
+        Command::Completions { shell } => Outcome::of(&manual::completions(shell)),
+        Command::Manual { folder } => Outcome::of(&manual::write(&folder)?),
         Command::Demo { data, device, keep } => {
             progress::watch_interrupt();
             let rpc = std::env::var("USUFRUCT_RPC").ok();

@@ -22,6 +22,7 @@ pub mod labels;
 pub mod library;
 pub mod license;
 pub mod machine;
+pub mod manual;
 pub mod model;
 pub mod network;
 pub mod offer;

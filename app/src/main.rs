@@ -51,6 +51,8 @@ fn print(text: String) {
 /// Text fit for a terminal: imported files and other people's offers must not move the cursor, change colors or reverse
 /// the reading direction.
 fn printable(text: &str) -> String {
-    let odd = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let odd = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
 }

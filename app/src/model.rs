@@ -39,17 +39,29 @@ pub fn folder() -> Result<PathBuf> {
     }
 }
 
-/// All models, by name. A folder that is no model is left out.
+/// Where models are looked for: the user's own folder, then those of packages (`usufruct/models` below each folder of
+/// `$XDG_DATA_DIRS`). `USUFRUCT_MODEL` names the only one.
+fn folders() -> Result<Vec<PathBuf>> {
+    let mut folders = vec![folder()?];
+    if std::env::var_os("USUFRUCT_MODEL").is_none() {
+        let shared = std::env::var_os("XDG_DATA_DIRS").filter(|dirs| !dirs.is_empty());
+        let shared = shared.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+        folders.extend(std::env::split_paths(&shared).map(|dir| dir.join("usufruct/models")));
+    }
+    Ok(folders)
+}
+
+/// All models, by name. A folder that is no model is left out; of two that are the same model the first counts.
 fn known() -> Result<Vec<Known>> {
-    let folder = folder()?;
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+    let mut found: Vec<Known> = Vec::new();
+    for entry in folders()?.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         let path = entry.path();
         let target = match path.to_string_lossy().ends_with(LINK_ENDING) {
             true => PathBuf::from(std::fs::read_to_string(&path)?.trim_end()),
             false => path,
         };
-        if let Ok(model) = Model::open(&target) {
+        let Ok(model) = Model::open(&target) else { continue };
+        if !found.iter().any(|known| known.digest == model.digest()) {
             found.push(describe(&model, target));
         }
     }
@@ -72,7 +84,7 @@ fn describe(model: &Model, folder: PathBuf) -> Known {
 
 fn missing(what: &str) -> Error {
     Error::not_found(format!("the model {what} is not on this machine"))
-        .hint("`make setup` fetches the default model; `usufruct model add PATH` adds another.")
+        .hint("The Debian package usufruct-model holds the default model, and so does `make setup`; `usufruct model add PATH` adds another.")
 }
 
 /// The model with this digest.

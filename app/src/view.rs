@@ -4,6 +4,7 @@
 
 mod dataset;
 mod job;
+mod manual;
 mod market;
 mod network;
 mod proof;
@@ -15,6 +16,7 @@ mod worker;
 
 pub use dataset::*;
 pub use job::*;
+pub use manual::*;
 pub use market::*;
 pub use network::*;
 pub use proof::*;
