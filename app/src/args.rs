@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 locked or wrong passphrase, 4 not found, 5 busy, 6 integrity or \
 verification failed, 7 network unreachable, 8 refused by a license or by the vault's own rules, 9 partial, 130 interrupted.";
@@ -79,6 +79,12 @@ pub enum Command {
     /// Licensed uses of a dataset
     #[command(subcommand)]
     Job(JobCommand),
+    /// What is allowed ahead of time
+    #[command(subcommand)]
+    Approval(ApprovalCommand),
+    /// What jobs can run on
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// What was earned
     #[command(subcommand)]
     Reward(RewardCommand),
@@ -132,8 +138,8 @@ pub enum Command {
         /// What to import instead of the bundled sample
         #[arg(long)]
         data: Option<PathBuf>,
-        /// Where jobs run
-        #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
+        /// Where jobs run: auto, gpu, cpu, or a name that `device list` shows
+        #[arg(long, default_value = "auto", value_name = "DEVICE")]
         device: DeviceChoice,
         /// Keep both homes and the network, and say where
         #[arg(long)]
@@ -376,12 +382,22 @@ pub enum JobCommand {
     Run {
         /// The job's id
         job: String,
-        /// Where it runs
-        #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
+        /// Where it runs: auto, gpu, cpu, or a name that `device list` shows
+        #[arg(long, default_value = "auto", value_name = "DEVICE")]
         device: DeviceChoice,
         /// Say what would leave and become public, and run nothing
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Carry out what is allowed: approve by standing approvals, run, settle; what fails is named and the rest goes on
+    /// (contributor)
+    Serve {
+        /// Where jobs run
+        #[arg(long, default_value = "auto", value_name = "DEVICE")]
+        device: DeviceChoice,
+        /// Look once, and end
+        #[arg(long)]
+        once: bool,
     },
     /// Check the sealed output's digest and accept it (consumer)
     Accept {
@@ -426,6 +442,40 @@ pub enum JobCommand {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// `approval`
+#[derive(Subcommand)]
+pub enum ApprovalCommand {
+    /// Allow a consumer's jobs ahead of time; one approval for a consumer and a template
+    Add {
+        /// The consumer's address, as `job inbox` shows it
+        #[arg(long, value_name = "ADDRESS")]
+        consumer: String,
+        /// The kind of computation
+        #[arg(long)]
+        template: String,
+        /// Least price of a run, such as 2.5
+        #[arg(long, value_name = "N")]
+        min_price: String,
+        /// Most runs in any seven days
+        #[arg(long, value_name = "N")]
+        runs_per_week: u32,
+    },
+    /// All of them
+    List,
+    /// Take one back
+    Remove {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `device`
+#[derive(Subcommand)]
+pub enum DeviceCommand {
+    /// The devices that jobs can run on, and the one that is taken by itself
+    List,
 }
 
 /// `reward`
@@ -570,7 +620,7 @@ pub enum WorkerCommand {
 }
 
 /// Where jobs run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The GPU where there is one, the CPU otherwise; says which
     Auto,
@@ -578,24 +628,48 @@ pub enum DeviceChoice {
     Gpu,
     /// The CPU
     Cpu,
+    /// The graphics adapter of this name, or an error
+    Named(String),
 }
 
 impl DeviceChoice {
     /// What it asks of `compute`.
-    pub fn choice(self) -> compute::Choice {
+    pub fn choice(&self) -> compute::Choice {
         match self {
             DeviceChoice::Auto => compute::Choice::Auto,
-            DeviceChoice::Gpu => compute::Choice::Gpu,
+            DeviceChoice::Gpu | DeviceChoice::Named(_) => compute::Choice::Gpu,
             DeviceChoice::Cpu => compute::Choice::Cpu,
         }
     }
 
+    /// The adapter that it names.
+    pub fn named(&self) -> Option<&str> {
+        match self {
+            DeviceChoice::Named(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The word on the command line.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self {
             DeviceChoice::Auto => "auto",
             DeviceChoice::Gpu => "gpu",
             DeviceChoice::Cpu => "cpu",
+            DeviceChoice::Named(name) => name,
         }
+    }
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Ok(match word {
+            "auto" => DeviceChoice::Auto,
+            "gpu" => DeviceChoice::Gpu,
+            "cpu" => DeviceChoice::Cpu,
+            name => DeviceChoice::Named(name.to_owned()),
+        })
     }
 }

@@ -9,11 +9,12 @@ use crate::args::*;
 use crate::dataset::Selection;
 use crate::error::{Code, Error, Result};
 use crate::home::{self, Home};
+use crate::job::serve::Until;
 use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
-    backup, bundle, confine, counted, dataset, deletion, demo, import, job, library, license, manual, model, offer,
-    passphrase, progress, publish, reward, status, time, trail, wallet, worker,
+    approval, backup, bundle, confine, counted, dataset, deletion, demo, import, job, library, license, machine, manual,
+    model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -132,6 +133,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
             WalletCommand::Show => wallet::show(home, network).await,
             WalletCommand::Faucet => wallet::faucet(home, network).await,
         }),
+        Command::Approval(verb) => approval_verb(&context, verb),
+        Command::Device(DeviceCommand::List) => Outcome::of(&machine::devices()?),
         Command::Model(ModelCommand::List) => Outcome::of(&model::list()?),
         Command::Model(ModelCommand::Add { path }) => Outcome::of(&model::add(&path)?),
         Command::Worker(verb) => {
@@ -287,6 +290,10 @@ fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
             JobCommand::Decline { job, dry_run } => job::decline(home, network, &job, dry_run).await?.into(),
             JobCommand::Run { job, dry_run: true, .. } => job::show(home, network, &job).await?.into(),
             JobCommand::Run { job, device, dry_run: false } => job::run::run(home, network, &job, device).await?.into(),
+            JobCommand::Serve { device, once } => {
+                let until = if once { Until::Done } else { Until::Interrupted };
+                job::serve::run(home, network, device, until).await?.into()
+            }
             JobCommand::Accept { job, dry_run } => job::accept(home, network, &job, dry_run).await?.into(),
             JobCommand::Reject { job, dry_run } => job::reject(home, network, &job, dry_run).await?.into(),
             JobCommand::Settle { job, dry_run } => job::settle::run(home, network, &job, dry_run).await?.into(),
@@ -295,6 +302,18 @@ fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
                 job::fetch::run(home, network, &job, &out, dry_run).await?.into()
             }
         })
+    })
+}
+
+fn approval_verb(context: &Context, verb: ApprovalCommand) -> Result<Outcome> {
+    let mut home = context.home()?;
+    Outcome::of(&match verb {
+        ApprovalCommand::Add { consumer, template, min_price, runs_per_week } => {
+            let (consumer, template, floor) = (&consumer, &template, &min_price);
+            approval::add(&mut home, &approval::Wanted { consumer, template, floor, runs_a_week: runs_per_week })?
+        }
+        ApprovalCommand::List => approval::list(&home)?,
+        ApprovalCommand::Remove { id } => approval::remove(&mut home, &id)?,
     })
 }
 

@@ -55,6 +55,8 @@ pub enum Kind {
     Intent,
     /// A signed receipt, by job.
     Receipt,
+    /// A standing approval, by its id.
+    Standing,
     /// A setting.
     Setting,
 }
@@ -81,6 +83,7 @@ impl Kind {
             Kind::Request => "request",
             Kind::Intent => "intent",
             Kind::Receipt => "receipt",
+            Kind::Standing => "standing",
             Kind::Setting => "setting",
         }
     }

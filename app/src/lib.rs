@@ -1,5 +1,6 @@
 //! The use-cases, and the command line over them. The only crate that sees vault, provenance, zk and compute.
 
+pub mod approval;
 pub mod args;
 pub mod backup;
 pub mod budget;

@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 pub use cage::Layer;
-pub use limits::Limits;
+pub use limits::{Limits, machine_memory};
 pub use outside::Worker;
 
 /// The first argument of a process that is to be a worker.

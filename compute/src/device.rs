@@ -90,9 +90,23 @@ impl Device {
     pub fn open(choice: Choice) -> Result<Self> {
         match choice {
             Choice::Cpu => Ok(Self::cpu(choice, None)),
-            Choice::Gpu => Self::gpu(choice),
+            Choice::Gpu => Self::gpu(choice, None),
             Choice::Auto => Self::auto(),
         }
+    }
+
+    /// Opens the first adapter whose name is `name` or holds it, whatever the case of its letters.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] when there is none, with the names there are.
+    pub fn open_named(name: &str) -> Result<Self> {
+        Self::gpu(Choice::Gpu, Some(name))
+    }
+
+    /// The place in [`Device::adapters`] of the adapter that [`Choice::Auto`] takes; none for the CPU. Where that adapter
+    /// turns out not to start, the CPU is taken all the same.
+    pub fn auto_takes(adapters: &[Adapter]) -> Option<usize> {
+        adapters.first().filter(|adapter| !adapter.software).map(|_| 0)
     }
 
     /// Every adapter of this machine that can compute, hardware first.
@@ -100,7 +114,7 @@ impl Device {
     /// # Errors
     /// [`Error::NoAdapter`] when the graphics stack itself fails; a machine without adapters gives an empty list.
     pub fn adapters() -> Result<Vec<Adapter>> {
-        Ok(probe()?.iter().map(|found| describe(&found.get_info())).collect())
+        Ok(probe()?.iter().map(describe).collect())
     }
 
     /// What was asked for.
@@ -169,7 +183,7 @@ impl Device {
             Err(error) => return Ok(Self::cpu(Choice::Auto, Some(error.to_string()))),
         };
         let reason = match adapters.first() {
-            Some(adapter) if !adapter.software => match Self::gpu(Choice::Auto) {
+            Some(adapter) if !adapter.software => match Self::gpu(Choice::Auto, None) {
                 Ok(device) => return Ok(device),
                 Err(error) => error.to_string(),
             },
@@ -188,10 +202,11 @@ impl Device {
         Self { tensors: Tensors::flex(), id: CPU_ID, asked, adapter: None, reason }
     }
 
-    fn gpu(asked: Choice) -> Result<Self> {
+    fn gpu(asked: Choice, name: Option<&str>) -> Result<Self> {
         let mut shared = shared();
-        if shared.open.is_none() {
-            let (tensors, adapter) = start()?;
+        let fits = |open: &Open| name.is_none_or(|name| open.adapter.is_called(name));
+        if !shared.open.as_ref().is_some_and(fits) {
+            let (tensors, adapter) = start(name)?;
             shared.opened += 1;
             shared.open = Some(Open { tensors, adapter, id: shared.opened });
         }

@@ -181,3 +181,49 @@ fn importer_that_dies_of_a_file_names_it() {
     person.run(&["import", &files.to_string_lossy(), "--source", "n"]);
     assert_eq!(person.run(&["record", "list"])["total"], 3);
 }
+
+#[test]
+fn killed_job_goes_on_behind_its_last_batch() {
+    let market = Market::open();
+    // Three batches of 128.
+    let (_, job) = market.requested("diary", 300, &[]);
+    market.contributor.run(&["job", "approve", &job]);
+    let run = ["job", "run", &job, "--device", "cpu"];
+    // A worker that does its first batches well and fails at the last stands for a kill at that moment.
+    let (code, ..) = with_hostile(&market.contributor, market.folder.path(), "last-batch", &run);
+    assert_eq!(code, Some(1));
+    let output = market.contributor.command(&run).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    market.consumer.run(&["job", "accept", &job]);
+    market.contributor.run(&["job", "settle", &job]);
+    let out = market.received().join("output");
+    market.consumer.run(&["job", "fetch", &job, "--out", &out.to_string_lossy()]);
+    let rows = fs::read(out.join("rows.safetensors")).expect("rows");
+    let row = |number: usize| &rows[rows.len() - (300 - number) * 384 * 4..][..8];
+    // What the first worker gave was not computed again; the third batch was.
+    let first = [1f32.to_le_bytes(), 0f32.to_le_bytes()].concat();
+    assert!((0..256).all(|number| row(number) == first), "a finished batch was lost");
+    assert!((256..300).all(|number| row(number) != first), "a batch that was not finished was kept");
+}
+
+#[test]
+fn named_device_that_is_not_there_fails_the_job_and_the_next_run_goes_on() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 9, &[]);
+    market.contributor.run(&["job", "approve", &job]);
+    let said = market.contributor.fails(1, &["job", "run", &job, "--device", "no such card"]);
+    assert!(said.contains("no such card"), "{said}");
+    assert_eq!(market.contributor.run(&["job", "run", &job, "--device", "cpu"])["state"], "drawn");
+}
+
+#[test]
+fn devices_are_listed_with_the_one_that_is_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Person::new(folder.path(), "person").command(&["device", "list"]).output().expect("it starts");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let devices = answer["devices"].as_array().expect("devices");
+    assert!(devices.iter().any(|device| device["kind"] == "cpu" && device["memory"].as_u64() > Some(1 << 28)));
+    assert!(devices.iter().any(|device| device["kind"] != "cpu"), "mesa's software adapter is missing: {answer:#}");
+    assert_eq!(devices.iter().filter(|device| device["chosen"] == true).count(), 1, "{answer:#}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -8,6 +8,7 @@ pub mod package;
 pub mod request;
 mod rows;
 pub mod run;
+pub mod serve;
 pub mod settle;
 pub mod template;
 pub mod trained;
@@ -28,7 +29,7 @@ use self::template::{Template, Work};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
-use crate::{ids, time, view};
+use crate::{budget, ids, time, view};
 
 /// Blocks after the commit in which the challenge can be drawn (`DRAW_WINDOW` of the escrow).
 const DRAW_WINDOW: u64 = 256;
@@ -47,8 +48,11 @@ pub struct Kept {
 pub struct Approval {
     /// What would leave, as it was shown.
     pub leaves: Vec<String>,
-    /// When, in seconds since 1970.
+    /// When, in seconds since 1970: by the chain's clock where a standing approval did it.
     pub at: i64,
+    /// The standing approval that did it; none where the owner looked.
+    #[serde(default)]
+    pub standing: Option<String>,
 }
 
 /// What a job command prints.
@@ -63,11 +67,19 @@ pub enum View {
     Fetched(view::Fetched),
     /// What training did with each record.
     Uses(view::Uses),
+    /// What was carried out.
+    Served(view::Served),
 }
 
 impl From<view::Uses> for View {
     fn from(view: view::Uses) -> Self {
         View::Uses(view)
+    }
+}
+
+impl From<view::Served> for View {
+    fn from(view: view::Served) -> Self {
+        View::Served(view)
     }
 }
 
@@ -96,6 +108,7 @@ impl fmt::Display for View {
             View::Many(view) => view.fmt(f),
             View::Fetched(view) => view.fmt(f),
             View::Uses(view) => view.fmt(f),
+            View::Served(view) => view.fmt(f),
         }
     }
 }
@@ -199,6 +212,7 @@ impl Seen {
             tx: sent.map(|sent| sent.tx.to_string()),
             gas: sent.map(|sent| sent.gas_used),
             leaves: vec![],
+            preview: None,
         })
     }
 }
@@ -288,7 +302,10 @@ pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
         let seen = seen(home, network, record).await?;
         let mut view = seen.view(network, None)?;
         if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
-            view.leaves = leaves(home, network, &seen).await.unwrap_or_else(|error| vec![error.message]);
+            match preview(home, network, &seen).await {
+                Ok((leaves, preview)) => (view.leaves, view.preview) = (leaves, Some(preview)),
+                Err(error) => view.leaves = vec![error.message],
+            }
         }
         if home.is_held() && matches!(seen.record.state, JobState::Delivered | JobState::Refunded) {
             home.forget(Kind::Package, &ids::shown(seen.record.id))?;
@@ -332,7 +349,8 @@ pub async fn show(home: &Home, network: &Network, job: &str) -> Result<view::Job
     let seen = see(home, network, job).await?;
     let mut view = seen.view(network, None)?;
     if seen.side == Side::Contributor && seen.record.state == JobState::Requested {
-        view.leaves = leaves(home, network, &seen).await?;
+        let (leaves, preview) = preview(home, network, &seen).await?;
+        (view.leaves, view.preview) = (leaves, Some(preview));
     }
     Ok(view)
 }
@@ -344,11 +362,32 @@ pub(crate) fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result
     Ok(exchange::open_spec(&sealed, &record.details.license.0, home.person.exchange_secret())?)
 }
 
-/// What a job would let out, for the owner to decide on.
-async fn leaves(home: &Home, network: &Network, seen: &Seen) -> Result<Vec<String>> {
+/// What a job would let out, for the owner to decide on: in sentences, and the same in figures.
+async fn preview(home: &Home, network: &Network, seen: &Seen) -> Result<(Vec<String>, view::Preview)> {
     let license = network.chain.license(seen.record.details.license).await?;
     let work = Work::of(home, network, seen, &license).await?;
-    work.template.leaves(home, &work)
+    let leaves = work.template.leaves(home, &work)?;
+    let price = Amount::from_units(seen.record.details.amount)?.show(network.symbol());
+    let out = work.template.out(home, &work)?;
+    let preview = view::Preview {
+        template: work.template.to_string(),
+        records: work.count,
+        fields: work.dataset.fields.clone(),
+        kind: out.kind.to_owned(),
+        rows: out.rows,
+        bytes: out.bytes,
+        released: work.dataset.selection.released.clone(),
+        budget_spent: out.budget.map(|(spent, _)| budget::shown(spent)),
+        budget_left: out.budget.map(|(_, left)| budget::shown(left)),
+        price,
+        worst: out.worst.to_owned(),
+    };
+    Ok((leaves, preview))
+}
+
+/// What would leave, in sentences.
+async fn leaves(home: &Home, network: &Network, seen: &Seen) -> Result<Vec<String>> {
+    Ok(preview(home, network, seen).await?.0)
 }
 
 /// The owner allows a job to run and its output to leave.
@@ -359,13 +398,13 @@ pub async fn approve(home: &mut Home, network: &Network, job: &str, dry_run: boo
     let mut seen = see(home, network, job).await?;
     seen.only(Side::Contributor)?;
     seen.in_state(&[JobState::Requested])?;
-    let leaves = leaves(home, network, &seen).await?;
+    let (leaves, preview) = preview(home, network, &seen).await?;
     if !dry_run {
-        seen.kept.approved = Some(Approval { leaves: leaves.clone(), at: time::now() });
+        seen.kept.approved = Some(Approval { leaves: leaves.clone(), at: time::now(), standing: None });
         keep(home, seen.record.id, &seen.kept)?;
     }
     let mut view = seen.view(network, None)?;
-    view.leaves = leaves;
+    (view.leaves, view.preview) = (leaves, Some(preview));
     Ok(view)
 }
 

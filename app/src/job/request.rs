@@ -149,6 +149,7 @@ fn preview(license: &B256, dataset: &Dataset, template: Template, network: &Netw
         next: "run it again without --dry-run".into(),
         tx: None,
         gas: None,
+        preview: None,
         leaves: vec!["that this license was used, when, and a digest of the sealed request: public forever".into()],
     }
 }

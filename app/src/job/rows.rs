@@ -147,6 +147,7 @@ impl Order<'_> {
             model: self.model.map(|model| ByteBuf::from(model.folder.as_os_str().as_bytes())),
             digest: ByteBuf::from(self.model.map_or([0; 32], |model| model.digest)),
             device: self.device.choice(),
+            adapter: self.device.named().map(str::to_owned),
         };
         let mut worker = Worker::start(Start {
             program: &manner.program,

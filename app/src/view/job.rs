@@ -51,6 +51,50 @@ pub struct Job {
     pub gas: Option<u64>,
     /// What leaves the machine, or becomes public, in plain words.
     pub leaves: Vec<String>,
+    /// The same in figures, for the owner of a requested job.
+    #[specta(skip)]
+    pub preview: Option<Preview>,
+}
+
+/// What the owner decides on.
+#[derive(Serialize, Clone, Debug)]
+pub struct Preview {
+    /// What would be computed.
+    pub template: String,
+    /// Over how many records.
+    pub records: u64,
+    /// Fields of the records that the computation reads.
+    pub fields: Vec<String>,
+    /// What would leave.
+    pub kind: String,
+    /// How many rows of it.
+    pub rows: u64,
+    /// How many bytes, before sealing.
+    pub bytes: u64,
+    /// Fields whose values leave with each row.
+    pub released: Vec<String>,
+    /// Privacy budget that the job would spend (epsilon); none where no budget protects the output.
+    pub budget_spent: Option<String>,
+    /// Privacy budget that would be left for the dataset (epsilon).
+    pub budget_left: Option<String>,
+    /// What it pays.
+    pub price: String,
+    /// The worst that can come of it, in one sentence.
+    pub worst: String,
+}
+
+impl Display for Preview {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let fields = if self.fields.is_empty() { "none".to_owned() } else { self.fields.join(", ") };
+        writeln!(f, "  reads   {} records, fields {fields}", self.records)?;
+        writeln!(f, "  leaves  {}: {} rows, {}", self.kind, self.rows, bytes(self.bytes))?;
+        match (&self.budget_spent, &self.budget_left) {
+            (Some(spent), Some(left)) => writeln!(f, "  budget  spends epsilon {spent}, leaves {left}")?,
+            _ => writeln!(f, "  budget  none: no privacy budget protects this output")?,
+        }
+        writeln!(f, "  pays    {}", self.price)?;
+        writeln!(f, "  worst   {}", self.worst)
+    }
 }
 
 impl Display for Job {
@@ -71,6 +115,9 @@ impl Display for Job {
         if !self.positions.is_empty() {
             let drawn: Vec<String> = self.positions.iter().map(u64::to_string).collect();
             writeln!(f, "  drawn positions {}", drawn.join(", "))?;
+        }
+        if let Some(preview) = &self.preview {
+            write!(f, "{preview}")?;
         }
         self.leaves.iter().try_for_each(|what| writeln!(f, "  - {what}"))?;
         writeln!(f, "  next: {}", self.next)
@@ -137,6 +184,73 @@ impl Display for Uses {
             ]
         });
         table(f, &["earned", "record", "steps", "loss before", "after", "text"], rows)
+    }
+}
+
+/// `job serve`
+#[derive(Serialize, Default)]
+pub struct Served {
+    /// Jobs that a standing approval covered.
+    pub approved: Vec<String>,
+    /// Jobs that were run.
+    pub ran: Vec<String>,
+    /// Jobs that were settled.
+    pub settled: Vec<String>,
+    /// Jobs that failed and can be tried again.
+    pub failed: Vec<ServedFailure>,
+}
+
+/// A job that could not be carried out.
+#[derive(Serialize)]
+pub struct ServedFailure {
+    /// The job.
+    pub job_id: String,
+    /// What happened.
+    pub reason: String,
+}
+
+impl Display for Served {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (what, jobs) in [("approved", &self.approved), ("ran", &self.ran), ("settled", &self.settled)] {
+            jobs.iter().try_for_each(|job| writeln!(f, "{what} {job}"))?;
+        }
+        self.failed.iter().try_for_each(|failed| writeln!(f, "failed {}: {}", failed.job_id, failed.reason))?;
+        if self.approved.is_empty() && self.ran.is_empty() && self.settled.is_empty() && self.failed.is_empty() {
+            writeln!(f, "nothing to do")?;
+        }
+        Ok(())
+    }
+}
+
+/// `approval add`, `approval list`, `approval remove`
+#[derive(Serialize)]
+pub struct Approvals {
+    /// What is approved ahead of time.
+    pub approvals: Vec<StandingApproval>,
+}
+
+/// One standing approval.
+#[derive(Serialize)]
+pub struct StandingApproval {
+    /// Its id.
+    pub id: String,
+    /// Whose jobs.
+    pub consumer: String,
+    /// Of which template.
+    pub template: String,
+    /// Least price of a run.
+    pub min_price: String,
+    /// Most runs in any seven days.
+    pub runs_a_week: u32,
+}
+
+impl Display for Approvals {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rows = self.approvals.iter().map(|approval| {
+            let StandingApproval { id, consumer, template, min_price, runs_a_week } = approval;
+            vec![id.clone(), consumer.clone(), template.clone(), min_price.clone(), runs_a_week.to_string()]
+        });
+        table(f, &["id", "consumer", "template", "least price", "runs a week"], rows)
     }
 }
 

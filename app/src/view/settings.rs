@@ -1,6 +1,10 @@
 //! The window's settings, and what it says about this program and this machine.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
+
+use super::{bytes, table};
 
 /// A language of the pages.
 #[derive(Serialize, Deserialize, specta::Type, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +95,12 @@ pub struct DeviceInfo {
     pub kind: String,
     /// Whether `auto` takes it.
     pub chosen: bool,
+    /// The driver and its version; nothing for the CPU.
+    #[specta(skip)]
+    pub driver: Option<String>,
+    /// Bytes of memory, where the system says.
+    #[specta(skip)]
+    pub memory: Option<u64>,
 }
 
 /// `device_list`
@@ -100,6 +110,18 @@ pub struct Devices {
     pub devices: Vec<DeviceInfo>,
     /// Why the CPU is taken although there is something else.
     pub fallback: Option<String>,
+}
+
+impl Display for Devices {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rows = self.devices.iter().map(|device| {
+            let memory = device.memory.map_or_else(|| "unknown".to_owned(), bytes);
+            let chosen = if device.chosen { "auto" } else { "" };
+            vec![device.name.clone(), device.kind.clone(), memory, chosen.to_owned()]
+        });
+        table(f, &["device", "kind", "memory", "taken by"], rows)?;
+        self.fallback.iter().try_for_each(|why| writeln!(f, "auto takes the CPU: {why}"))
+    }
 }
 
 /// About this program.

@@ -53,7 +53,10 @@ fn folder(job: &Job) -> Option<PathBuf> {
 
 /// Opens what the template needs, and computes something once, so that drivers and libraries have what they want.
 pub fn open(job: &Job) -> Result<Warm> {
-    let device = Device::open(job.device)?;
+    let device = match &job.adapter {
+        Some(name) => Device::open_named(name)?,
+        None => Device::open(job.device)?,
+    };
     let place = Place {
         gpu: device.adapter().is_some(),
         software: device.adapter().is_some_and(|adapter| adapter.software),

@@ -76,6 +76,8 @@ pub struct Job {
     pub digest: ByteBuf,
     /// Where it runs.
     pub device: compute::Choice,
+    /// The adapter that it runs on, where one is named.
+    pub adapter: Option<String>,
 }
 
 /// A file to import.

@@ -22,6 +22,17 @@ pub struct Adapter {
     pub api: String,
     /// Whether it computes on the CPU.
     pub software: bool,
+    /// Bytes of memory, where the system says: all of the machine's for a software adapter.
+    pub memory: Option<u64>,
+    /// Bytes of the largest single buffer.
+    pub max_buffer: u64,
+}
+
+impl Adapter {
+    /// Whether somebody who says `name` means this one: its name, or a part of it.
+    pub fn is_called(&self, name: &str) -> bool {
+        !name.is_empty() && self.name.to_lowercase().contains(&name.to_lowercase())
+    }
 }
 
 impl fmt::Display for Adapter {
@@ -65,24 +76,51 @@ fn rank(kind: wgpu::DeviceType) -> u8 {
     }
 }
 
-pub(super) fn describe(info: &wgpu::AdapterInfo) -> Adapter {
+pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
+    let info = adapter.get_info();
+    let software = info.device_type == wgpu::DeviceType::Cpu;
     Adapter {
+        memory: if software { machine_memory() } else { card_memory(info.vendor, info.device) },
+        max_buffer: adapter.limits().max_buffer_size,
         name: info.name.clone(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         api: info.backend.to_string(),
-        software: info.device_type == wgpu::DeviceType::Cpu,
+        software,
     }
 }
 
-/// Starts the best adapter and registers exactly it with the tensor stack.
-pub(super) fn start() -> Result<(Tensors, Adapter)> {
-    let Some(adapter) = probe()?.into_iter().next() else {
-        return Err(none("none was found".to_owned()));
+fn machine_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// What the kernel's driver says of the card with these PCI ids; the one for AMD does.
+fn card_memory(vendor: u32, device: u32) -> Option<u64> {
+    let number = |text: String| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
+    let cards = std::fs::read_dir("/sys/class/drm").ok()?.flatten().map(|entry| entry.path().join("device"));
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).ok();
+    cards
+        .filter(|card| read(card.join("vendor")).and_then(number) == Some(vendor))
+        .filter(|card| read(card.join("device")).and_then(number) == Some(device))
+        .find_map(|card| read(card.join("mem_info_vram_total"))?.trim().parse().ok())
+}
+
+/// Starts the best adapter, or the best of those called `name`, and registers exactly it with the tensor stack.
+pub(super) fn start(name: Option<&str>) -> Result<(Tensors, Adapter)> {
+    let found = probe()?;
+    let names: Vec<String> = found.iter().map(|adapter| adapter.get_info().name).collect();
+    let Some(adapter) = found.into_iter().find(|adapter| name.is_none_or(|name| describe(adapter).is_called(name)))
+    else {
+        return Err(none(match name {
+            Some(name) if !names.is_empty() => format!("none is called {name:?}; there are: {}", names.join(", ")),
+            _ => "none was found".to_owned(),
+        }));
     };
-    let info = adapter.get_info();
+    let described = describe(&adapter);
     let started = catch_unwind(AssertUnwindSafe(|| register(adapter)));
     let tensors = started.map_err(|panic| none(first_lines(panic_text(panic.as_ref()))))??;
-    Ok((tensors, describe(&info)))
+    Ok((tensors, described))
 }
 
 fn register(adapter: wgpu::Adapter) -> Result<Tensors> {

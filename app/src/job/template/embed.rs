@@ -6,7 +6,7 @@ use zk::merkle::Tree;
 use zk::proof::Proof;
 use zk::provenance::{Leaf, Material, Witness, output_leaf};
 
-use super::{Asked, Delivered, Made, Proving, Work};
+use super::{Asked, Delivered, Made, Out, Proving, Work};
 use crate::args::DeviceChoice;
 use crate::dataset::{self, Dataset, Opened};
 use crate::error::{Error, Result};
@@ -30,6 +30,17 @@ pub(super) fn leaves(work: &Work) -> Result<Vec<String>> {
     let released = &work.dataset.selection.released;
     gate::fits(work.count, model.dimension, released.len() as u64)?;
     Ok(gate::preview(work.count, model.dimension, released))
+}
+
+pub(super) fn out(work: &Work) -> Result<Out> {
+    let dimension = model::find(&work.spec.model)?.dimension;
+    Ok(Out {
+        kind: "one vector of 32-bit floating-point numbers for each record",
+        rows: work.count,
+        bytes: gate::rows_bytes(work.count, dimension),
+        budget: None,
+        worst: "Whoever gets the output can recover much of the text of every record from its vector, and keep it forever.",
+    })
 }
 
 pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {

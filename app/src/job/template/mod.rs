@@ -136,6 +136,21 @@ impl Work {
     }
 }
 
+/// What an output would be.
+pub(crate) struct Out {
+    /// What its rows are.
+    pub kind: &'static str,
+    /// How many.
+    pub rows: u64,
+    /// Bytes of all of them, before sealing.
+    pub bytes: u64,
+    /// What it would spend of the dataset's privacy budget, and what would be left, both in millionths of epsilon; none where
+    /// no budget protects it.
+    pub budget: Option<(u64, u64)>,
+    /// The worst that can come of it, in one sentence.
+    pub worst: &'static str,
+}
+
 /// What a computation gave, past the output gate and before it is sealed.
 pub(crate) struct Made {
     /// The package's bytes.
@@ -265,6 +280,18 @@ impl Template {
             Template::Embed => embed::leaves(work),
             Template::Train => train::leaves(home, work),
             Template::Statistic => statistic::leaves(home, work),
+        }
+    }
+
+    /// What would leave, in figures.
+    ///
+    /// # Errors
+    /// `NotFound` where the model is not here.
+    pub(crate) fn out(self, home: &Home, work: &Work) -> Result<Out> {
+        match self {
+            Template::Embed => embed::out(work),
+            Template::Train => train::out(home, work),
+            Template::Statistic => Ok(statistic::out()),
         }
     }
 

@@ -8,7 +8,7 @@ use zk::Circuit;
 use zk::proof::Proof;
 use zk::statistic::{Answer, MAX_RECORDS, Material, Witness};
 
-use super::{Asked, Asking, Delivered, Made, Proving, Work};
+use super::{Asked, Asking, Delivered, Made, Out, Proving, Work};
 use crate::counted::Counted;
 use crate::dataset::{Dataset, Opened};
 use crate::error::{Error, Result};
@@ -83,6 +83,16 @@ fn least(home: &Home, work: &Work) -> Result<u32> {
         .hint("Two answers could be compared. `job decline` refunds the buyer; a new dataset can be offered on these terms.")),
         Some(kept) => Ok(kept.least),
         None => Ok(asked),
+    }
+}
+
+pub(super) fn out() -> Out {
+    Out {
+        kind: "a count, a sum and a histogram, in exact integers",
+        rows: 1,
+        bytes: 8 * (2 + 16),
+        budget: None,
+        worst: "Whoever gets the answer knows these numbers exactly, and can subtract what it knows of some records to learn of the others.",
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use zk::provenance::Leaf;
 
-use super::{Asked, Asking, Delivered, Made, Work, embed};
+use super::{Asked, Asking, Delivered, Made, Out, Work, embed};
 use crate::args::DeviceChoice;
 use crate::budget::{self, Budget};
 use crate::dataset::Opened;
@@ -127,6 +127,30 @@ pub(super) fn leaves(home: &Home, work: &Work) -> Result<Vec<String>> {
     };
     gate::least(work.count, work.min_records)?;
     Ok(gate::preview_training(&params, &shape, labels, work.count, budget))
+}
+
+pub(super) fn out(home: &Home, work: &Work) -> Result<Out> {
+    let (params, labels) = wanted(work)?;
+    let shape = shape(&model::find(&work.spec.model)?, &params, labels);
+    let budget = match &params.privacy {
+        Some(privacy) => {
+            let left = Budget::of(home, &work.dataset.name)?.left_micro();
+            Some((privacy.epsilon_micro, left.saturating_sub(privacy.epsilon_micro)))
+        }
+        None => None,
+    };
+    Ok(Out {
+        kind: "the weights of one classifier, and its metrics",
+        rows: 1,
+        bytes: gate::training_bytes(&shape, work.count),
+        worst: match budget {
+            Some(_) => "Whoever gets the weights can learn of one record no more than the privacy budget lets through.",
+            None => {
+                "Whoever gets the weights can test whether a text was among the records, and draw parts of some texts out of them."
+            }
+        },
+        budget,
+    })
 }
 
 fn shape(model: &Known, params: &Params, labels: &Labels) -> Shape {
