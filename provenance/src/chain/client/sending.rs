@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use alloy::consensus::{Transaction as _, TxEnvelope};
 use alloy::eips::BlockNumberOrTag;
 use alloy::eips::eip2718::Encodable2718;
-use alloy::primitives::{Address, B256, Bytes, TxKind};
+use alloy::primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy::providers::Provider;
 use alloy::rpc::types::TransactionReceipt;
+use alloy::sol_types::SolValue;
 use alloy::transports::TransportError;
 
 use super::{Link, Sent, link, revert};
@@ -22,6 +23,8 @@ const ROUNDS: usize = 8;
 const FAILURES: u32 = 5;
 /// Polls without news after which a transaction is sent again, as it is.
 const REMIND: u32 = 8;
+/// Part of the key of a step that only uses up a nonce.
+const FILLER: &str = "fill";
 /// Blocks looked through for the transaction that used a nonce.
 const LOOKED_THROUGH: u64 = 4_096;
 
@@ -133,8 +136,7 @@ impl Link {
                     self.provider().get_transaction_count(scope.account).pending().await.map_err(revert::error)?;
                 let nonce = self.outbox.free_nonce(&scope, pending);
                 let signed = self.signed(signer, step, nonce, &[]).await?;
-                let head = self.provider().get_block_number().await.map_err(revert::error)?;
-                self.outbox.begin(scope, step.key, head.saturating_sub(REMEMBERED), &signed)?
+                self.outbox.begin(scope, step.key, self.since().await?, &signed)?
             }
             Some(entry) if entry.standing == Standing::Aside && self.can_be_revived(&entry).await? => {
                 let signed = self.signed(signer, step, entry.nonce, &entry.signed).await?;
@@ -179,6 +181,45 @@ impl Link {
         Ok(())
     }
 
+    /// Where the node waits for an earlier nonce that nothing here will ever use (its transaction was another device's and a
+    /// reorganization lost it, or it was set aside), uses that nonce for a transaction that does nothing. Should the other
+    /// one be included after all, it has the nonce, and nothing is done twice either way.
+    async fn fill_gap(&self, signer: &Signer, entry: &Entry) -> Result<()> {
+        if entry.standing != Standing::Open {
+            return Ok(());
+        }
+        let scope = entry.scope;
+        let turn = self.outbox.turn(&scope);
+        let _turn = turn.lock().await;
+        let Some(nonce) = self.gap(entry).await.unwrap_or_default() else { return Ok(()) };
+        let step = Step {
+            key: keccak256((FILLER.to_owned(), scope.account, U256::from(nonce)).abi_encode()),
+            to: TxKind::Call(scope.account),
+            input: Bytes::new(),
+        };
+        let signed = self.signed(signer, &step, nonce, &[]).await;
+        let (Ok(since), Ok(filler)) = (self.since().await, signed) else { return Ok(()) };
+        tracing::warn!(nonce, "nothing uses a nonce before a transaction that waits; it is filled");
+        let filler = self.outbox.begin(scope, step.key, since, &filler)?;
+        // Whatever the node says: the next look finds out.
+        let _ = self.broadcast(&filler).await;
+        Ok(())
+    }
+
+    /// The first nonce before the entry's that the node has nothing for and no step here uses.
+    async fn gap(&self, entry: &Entry) -> Result<Option<u64>> {
+        let account = entry.scope.account;
+        let waiting = self.provider().get_transaction_count(account).pending().await.map_err(revert::error)?;
+        let free = self.outbox.free_nonce(&entry.scope, waiting.max(self.used(entry).await?));
+        Ok((free < entry.nonce).then_some(free))
+    }
+
+    /// The block from which a step that begins now is looked for.
+    async fn since(&self) -> Result<u64> {
+        let head = self.provider().get_block_number().await.map_err(revert::error)?;
+        Ok(head.saturating_sub(REMEMBERED))
+    }
+
     async fn broadcast(&self, entry: &Entry) -> Result<()> {
         let Some(current) = entry.current() else { return Ok(()) };
         match self.provider().send_raw_transaction(&current.encoded_2718()).await {
@@ -216,6 +257,7 @@ impl Link {
                 let _ = self.remind(&entry.scope).await;
             }
             if nothing > 0 && signed_at.elapsed() > Duration::from_secs(self.rules.stuck_after) {
+                self.fill_gap(signer, &entry).await?;
                 self.raise(signer, &entry).await?;
                 signed_at = Instant::now();
             }

@@ -145,7 +145,11 @@ async fn answer(State(inner): State<Arc<Inner>>, body: Bytes) -> Response<Body> 
     match fault {
         Some(Fault::TooMany) => return said(StatusCode::TOO_MANY_REQUESTS, Body::from("slow down")),
         Some(Fault::ServerError) => return said(StatusCode::INTERNAL_SERVER_ERROR, Body::from("<html>")),
-        Some(Fault::TimeOut) => tokio::time::sleep(Duration::from_secs(20)).await,
+        Some(Fault::TimeOut) => {
+            // Never handed on: a transaction must not arrive in somebody else's schedule.
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            return said(StatusCode::GATEWAY_TIMEOUT, Body::empty());
+        }
         Some(Fault::Endless) => return said(StatusCode::OK, endless()),
         _ => {}
     }

@@ -199,6 +199,29 @@ async fn transaction_that_a_reorganization_undid_is_sent_again() {
     assert!(chain.resume(&lied.world.owner).await.unwrap().is_empty());
 }
 
+/// Two devices' transactions wait, a reorganization loses both, and the first device does not come back.
+#[tokio::test]
+async fn nonce_that_nobody_will_use_is_filled_and_the_step_after_it_done_once() {
+    let lied = Lied::new().await;
+    let provider = lied.world.chain.link.provider().clone();
+    let _: serde_json::Value = provider.raw_request("evm_setAutomine".into(), (false,)).await.unwrap();
+    let gone = lied.chain(Outbox::in_memory()).await;
+    assert!(gone.announce(&lied.world.owner, B256::repeat_byte(2)).await.is_err());
+    let outbox = lied.outbox();
+    let chain = lied.chain(outbox.clone()).await;
+    assert!(lied.announce(&chain).await.is_err());
+    assert_eq!(outbox.unfinished()[0].nonce, 1);
+    let _: bool = provider.raw_request("anvil_dropAllTransactions".into(), ()).await.unwrap_or_default();
+    let _: serde_json::Value = provider.raw_request("evm_setAutomine".into(), (true,)).await.unwrap();
+    lied.announce(&chain).await.unwrap();
+    assert_eq!(lied.happened().await, (1, 2));
+    chain.resume(&lied.world.owner).await.unwrap();
+    assert!(outbox.unfinished().is_empty());
+    // The first device comes back after all: its step gets another nonce.
+    gone.announce(&lied.world.owner, B256::repeat_byte(2)).await.unwrap();
+    assert_eq!(lied.happened().await, (2, 3));
+}
+
 /// What the next test starts and kills: announces what is not announced yet, one after another.
 #[tokio::test]
 #[ignore = "the process that the next test starts and kills"]
