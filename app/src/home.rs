@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use etcetera::BaseStrategy;
+use provenance::chain::client::{Chain, EventFile};
 use provenance::chain::outbox::Outbox;
 use provenance::wallet::{Language, Person, Phrase};
 use serde::{Serialize, de::DeserializeOwned};
@@ -271,6 +272,29 @@ impl Home {
                 Ok(Home { dir: self.dir.clone(), vault: Access::Held(shared.another()), person: self.person.clone() })
             }
             Access::Asked(reader) => Err(vault::Error::Busy { pid: Some(reader.holder()) }.into()),
+        }
+    }
+
+    /// What was read of a network's chain, to go on reading where the last reading ended: a file beside the vault, sealed
+    /// under a key of the vault's. Nothing rests on it: one that is damaged is begun anew, and everything is read again by
+    /// whoever does not hold the vault, or while somebody else reads on.
+    ///
+    /// # Errors
+    /// `Failure` where it cannot be written.
+    pub fn events(&self, chain: &Chain) -> Result<EventFile> {
+        if !self.is_held() {
+            return Ok(EventFile::in_memory());
+        }
+        let key = self.vault.derive("events")?;
+        let path = self.dir.join(format!("events-{}", chain.profile().name));
+        match EventFile::open(&path, &key, chain) {
+            Err(provenance::Error::Integrity(why)) => {
+                eprintln!("{why}; the chain is read again from the network's first block");
+                std::fs::remove_file(&path)?;
+                Ok(EventFile::open(&path, &key, chain)?)
+            }
+            Err(provenance::Error::Busy(_)) => Ok(EventFile::in_memory()),
+            opened => Ok(opened?),
         }
     }
 

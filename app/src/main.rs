@@ -21,8 +21,9 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    let wanted = tracing_subscriber::EnvFilter::try_from_env("USUFRUCT_LOG");
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_env("USUFRUCT_LOG"))
+        .with_env_filter(wanted.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,provenance=warn")))
         .with_writer(std::io::stderr)
         .init();
     let json = cli.global.json;

@@ -1,4 +1,5 @@
-//! The trail: everything that happened to a dataset, rebuilt from chain events and the receipts in this vault alone.
+//! The trail: everything that happened to a dataset, rebuilt from chain events and the receipts in this vault alone. Events
+//! are read on from where the last reading ended, and those that a reorganization undid are undone.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +20,13 @@ const SHORT: usize = 10;
 /// The trail of one dataset (a name in this vault, or an id), or of all that this person owns or licensed.
 ///
 /// # Errors
-/// `NotFound` for an unknown name; `Network`; `Integrity` where a stored receipt cannot be read.
+/// `NotFound` for an unknown name; `Network`; `Integrity` where a stored receipt cannot be read, or the node's blocks do not
+/// fit together.
 pub async fn show(home: &Home, network: &Network, wanted: Option<&str>) -> Result<view::Trail> {
     let datasets = datasets(home, network, wanted).await?;
-    let events: Vec<Event> = network.chain.events(0).await?.0.iter().filter_map(Event::from_chain).collect();
+    let mut file = home.events(&network.chain)?;
+    network.chain.follow(&mut file).await?;
+    let events: Vec<Event> = file.events(&network.chain)?.iter().filter_map(Event::from_chain).collect();
     let mut receipts = Vec::new();
     for name in home.names(Kind::Receipt)? {
         if let Some(bytes) = home.find_bytes(Kind::Receipt, &name)? {

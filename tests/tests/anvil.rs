@@ -135,3 +135,58 @@ fn network_of_another_person_is_added_only_if_its_chain_answers_as_pinned() {
 fn text_of(value: &serde_json::Value) -> &str {
     value.as_str().expect("a text")
 }
+
+/// Tells a node something by JSON-RPC; its result.
+fn tell(url: &str, method: &str, params: serde_json::Value) -> serde_json::Value {
+    use std::io::{Read, Write};
+    let address = url.trim_start_matches("http://");
+    let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let mut stream = std::net::TcpStream::connect(address).expect("the node answers");
+    let head = format!("POST / HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nConnection: close");
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    let answer: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{method}: {answer}"));
+    answer["result"].clone()
+}
+
+#[test]
+fn trail_from_a_checkpoint_is_the_one_from_nothing_after_a_reorganization_too() {
+    let (_node, url) = anvil(free_port());
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = |name| Person { network: "anvil".into(), ..Person::new(folder.path(), name) };
+    let (owner, observer) = (person("owner"), person("observer"));
+    owner.run(&["network", "deploy", "anvil", "--rpc", &url]);
+    owner.run(&["init"]);
+    observer.run(&["init"]);
+    let notes = folder.path().join("notes");
+    tests::market::notes(&notes, "anvil", 8);
+    owner.run(&["import", &notes.to_string_lossy(), "--source", "n"]);
+    owner.run(&["dataset", "create", "n", "--source", "n"]);
+    let mark = tell(&url, "evm_snapshot", serde_json::json!([]));
+    let id = text(&owner.run(&["dataset", "publish", "n"]), "dataset_id");
+
+    // The checkpoint stays sealed beside the vault; the same trail comes without it.
+    let checkpoint = observer.home.join("events-anvil");
+    let trail = || {
+        let went_on = observer.run(&["trail", &id]);
+        std::fs::remove_file(&checkpoint).expect("a checkpoint");
+        assert_eq!(observer.run(&["trail", &id]), went_on);
+        went_on["nodes"].as_array().expect("nodes").clone()
+    };
+    let published = trail();
+    assert!(!published.is_empty());
+    assert_eq!(tell(&url, "evm_revert", serde_json::json!([mark])), true);
+    for _ in 0..5 {
+        tell(&url, "evm_mine", serde_json::json!([]));
+    }
+    assert!(trail().is_empty());
+    // The owner's next command does again what was undone.
+    owner.run(&["wallet", "show"]);
+    assert_eq!(trail(), published);
+    let mut bytes = std::fs::read(&checkpoint).expect("a checkpoint");
+    *bytes.last_mut().expect("bytes") ^= 1;
+    std::fs::write(&checkpoint, bytes).expect("a damaged checkpoint");
+    assert_eq!(trail(), published);
+}

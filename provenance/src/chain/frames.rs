@@ -1,8 +1,8 @@
 //! A small file that only grows: checksummed frames, each on disk before the call returns.
 //!
-//! Layout: 8 bytes of magic, then frames of `length: u32 LE`, `checksum: 8 bytes` (the first of keccak-256 over the
-//! body), `body`. A frame cut short by a crash is the file's last one; it was never acknowledged and is cut off when the
-//! file is opened. Damage anywhere else is refused.
+//! Layout: 8 bytes of magic, the acknowledged length (see [`super::extent`]), then frames of `length: u32 LE`,
+//! `checksum: 8 bytes` (the first of keccak-256 over the body), `body`. What a crash cut short lies behind the acknowledged
+//! length; it is cut off when the file is opened, and that is said. Damage before it is refused.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::keccak256;
 
+use super::extent;
 use crate::{Error, Result};
 
+/// Magic and acknowledged length.
+const FILE_HEADER: usize = 8 + extent::SIZE;
 const FRAME_HEADER: usize = 12;
 /// No frame comes near this size: a longer length is damage.
 const LONGEST_FRAME: usize = 1 << 24;
@@ -25,6 +28,8 @@ pub(super) struct Frames {
     file: File,
     path: PathBuf,
     magic: Magic,
+    /// Bytes of the file that are whole and on disk.
+    length: u64,
     /// A write failed: what is on disk is not known, so nothing more is written.
     broken: bool,
     /// Held while the value lives; the operating system releases it when the process dies.
@@ -48,14 +53,26 @@ impl Frames {
         if bytes.get(..magic.len()) != Some(&magic) {
             return Err(Error::Integrity(format!("{} is not a file of this kind", path.display())));
         }
-        let (bodies, whole) = frames(&bytes, magic.len(), path)?;
-        if whole < bytes.len() {
-            tracing::warn!(cut = bytes.len() - whole, path = %path.display(), "an unfinished entry was cut off");
-            file.set_len(whole as u64)?;
-            file.sync_all()?;
+        let damaged = |at: usize| Error::Integrity(format!("{} is damaged at byte {at}", path.display()));
+        let head = bytes[magic.len()..].first_chunk().ok_or_else(|| damaged(bytes.len()))?;
+        let acknowledged = extent::decode(head).ok_or_else(|| damaged(magic.len()))?;
+        let (bodies, whole) = frames(&bytes, FILE_HEADER);
+        if (whole as u64) < acknowledged {
+            return Err(damaged(whole));
         }
-        file.seek(SeekFrom::Start(whole as u64))?;
-        Ok((Self { file, path: path.to_path_buf(), magic, broken: false, _lock: lock }, bodies))
+        let mut frames =
+            Self { file, path: path.to_path_buf(), magic, length: whole as u64, broken: false, _lock: lock };
+        if whole < bytes.len() {
+            let cut = bytes.len() - whole;
+            tracing::warn!("{}: an entry of {cut} bytes that a crash cut short was dropped", path.display());
+            frames.file.set_len(frames.length)?;
+        }
+        if frames.length != acknowledged || whole < bytes.len() {
+            frames.acknowledge()?;
+            frames.file.sync_all()?;
+        }
+        frames.file.seek(SeekFrom::Start(frames.length))?;
+        Ok((frames, bodies))
     }
 
     /// Appends one frame and waits until it is on disk.
@@ -67,9 +84,22 @@ impl Frames {
             let text = format!("an earlier entry of {} could not be written; start again", self.path.display());
             return Err(std::io::Error::other(text).into());
         }
-        let written = self.file.write_all(&frame(body)).and_then(|()| self.file.sync_data());
-        self.broken = written.is_err();
-        Ok(written?)
+        let bytes = frame(body);
+        self.broken = true;
+        self.file.write_all(&bytes)?;
+        self.file.sync_data()?;
+        self.length += bytes.len() as u64;
+        self.acknowledge()?;
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Says in the file's header how much of it is on disk, and goes back to its end.
+    fn acknowledge(&mut self) -> Result<()> {
+        self.file.seek(SeekFrom::Start(self.magic.len() as u64))?;
+        self.file.write_all(&extent::encode(self.length))?;
+        self.file.seek(SeekFrom::Start(self.length))?;
+        Ok(())
     }
 
     /// Replaces everything by these frames, whole or not at all.
@@ -78,7 +108,8 @@ impl Frames {
     /// [`Error::Io`]; the old file is kept then.
     pub(super) fn rewrite(&mut self, bodies: &[Vec<u8>]) -> Result<()> {
         replace(&self.path, self.magic, bodies)?;
-        self.file = OpenOptions::new().append(true).open(&self.path)?;
+        self.file = OpenOptions::new().write(true).open(&self.path)?;
+        self.length = self.file.seek(SeekFrom::End(0))?;
         Ok(())
     }
 }
@@ -105,10 +136,10 @@ fn private() -> OpenOptions {
 fn replace(path: &Path, magic: Magic, bodies: &[Vec<u8>]) -> Result<()> {
     let draft = path.with_extension("new");
     let mut file = private().write(true).create(true).truncate(true).open(&draft)?;
+    let frames: Vec<u8> = bodies.iter().flat_map(|body| frame(body)).collect();
     file.write_all(&magic)?;
-    for body in bodies {
-        file.write_all(&frame(body))?;
-    }
+    file.write_all(&extent::encode((FILE_HEADER + frames.len()) as u64))?;
+    file.write_all(&frames)?;
     file.sync_all()?;
     std::fs::rename(&draft, path)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -135,17 +166,13 @@ fn body_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 /// The bodies of all whole frames from `start` on, and where the last one ends.
-fn frames(bytes: &[u8], start: usize, path: &Path) -> Result<(Vec<Vec<u8>>, usize)> {
+fn frames(bytes: &[u8], start: usize) -> (Vec<Vec<u8>>, usize) {
     let (mut bodies, mut at) = (Vec::new(), start);
     while let Some(body) = body_at(bytes, at) {
         bodies.push(body.to_vec());
         at += FRAME_HEADER + body.len();
     }
-    // Damage in the middle looks like a torn tail, but then whole frames follow it: those were acknowledged.
-    if (at + 1..bytes.len()).any(|later| body_at(bytes, later).is_some()) {
-        return Err(Error::Integrity(format!("{} is damaged at byte {at}", path.display())));
-    }
-    Ok((bodies, at))
+    (bodies, at)
 }
 
 #[cfg(test)]
@@ -175,34 +202,56 @@ mod tests {
         assert_eq!(Frames::open(&path, MAGIC).unwrap().1, [b"four", b"five"]);
     }
 
-    /// Every cut loses the torn frame alone; what was acknowledged before it stays, and writing goes on.
+    /// A write cut short anywhere loses itself alone; what was acknowledged before it stays, and writing goes on.
     #[test]
-    fn every_cut_leaves_the_whole_frames() {
+    fn torn_write_of_every_length_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         filled(&path);
         let whole = std::fs::read(&path).unwrap();
-        for length in MAGIC.len()..whole.len() {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            let (mut frames, bodies) = Frames::open(&path, MAGIC).unwrap();
-            assert_eq!(bodies.len(), [23, 38].iter().filter(|end| length >= **end).count());
-            frames.append(b"next").unwrap();
-            drop(frames);
-            assert_eq!(Frames::open(&path, MAGIC).unwrap().1.last().unwrap(), b"next");
+        let next = frame(b"four");
+        for length in 0..next.len() {
+            for rest in [&b""[..], &[0; 9], &[0xab; 30]] {
+                std::fs::write(&path, [&whole[..], &next[..length], rest].concat()).unwrap();
+                let (mut frames, bodies) = Frames::open(&path, MAGIC).unwrap();
+                assert_eq!(bodies, [&b"one"[..], b"two", b"three"], "{length} and {rest:?}");
+                assert_eq!(std::fs::read(&path).unwrap(), whole);
+                frames.append(b"next").unwrap();
+                drop(frames);
+                assert_eq!(Frames::open(&path, MAGIC).unwrap().1.last().unwrap(), b"next");
+            }
         }
     }
 
+    /// A frame that is whole and was not acknowledged any more when the process died.
     #[test]
-    fn every_altered_byte_before_the_last_frame_is_refused() {
+    fn whole_write_behind_the_acknowledged_length_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         filled(&path);
         let whole = std::fs::read(&path).unwrap();
-        for index in 0..38 {
+        std::fs::write(&path, [&whole[..], &frame(b"four")].concat()).unwrap();
+        assert_eq!(Frames::open(&path, MAGIC).unwrap().1.last().unwrap(), b"four");
+        let mut kept = std::fs::read(&path).unwrap();
+        kept.pop();
+        std::fs::write(&path, &kept).unwrap();
+        assert!(matches!(Frames::open(&path, MAGIC), Err(Error::Integrity(_))));
+    }
+
+    #[test]
+    fn every_altered_or_missing_byte_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        filled(&path);
+        let whole = std::fs::read(&path).unwrap();
+        for index in 0..whole.len() {
             let mut bad = whole.clone();
             bad[index] ^= 1;
-            std::fs::write(&path, &bad).unwrap();
-            assert!(matches!(Frames::open(&path, MAGIC), Err(Error::Integrity(_))), "byte {index}");
+            for bad in [&bad, &whole[..index]] {
+                std::fs::write(&path, bad).unwrap();
+                assert!(matches!(Frames::open(&path, MAGIC), Err(Error::Integrity(_))), "byte {index}");
+                assert_eq!(std::fs::read(&path).unwrap(), *bad);
+            }
         }
     }
 

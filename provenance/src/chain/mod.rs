@@ -9,9 +9,11 @@ pub mod client;
 pub mod confirm;
 pub mod deploy;
 pub mod devnet;
+mod extent;
 pub mod facts;
 mod frames;
 pub mod outbox;
+mod sealed;
 pub mod typed;
 
 pub use bindings::{Commitment, Dataset, DatasetState, Job, JobState, License, LicenseState, Output, RefundReason};

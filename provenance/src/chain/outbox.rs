@@ -13,16 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use alloy::consensus::{Transaction as _, TxEnvelope};
 use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy::primitives::{Address, B256, Bytes};
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use serde::{Deserialize, Serialize};
 
-use super::frames::Frames;
+use super::sealed::Sealed;
 use crate::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"USUFOUT1";
-/// Bytes of an entry's nonce, in front of the sealed entry (XChaCha20-Poly1305, the magic as associated data).
-const NONCE: usize = 24;
+const MAGIC: &[u8; 8] = b"USUFOUT2";
 /// Blocks for which a finished step is kept, so that a reorganization can bring it back.
 pub(super) const REMEMBERED: u64 = 256;
 
@@ -103,30 +99,11 @@ enum Record {
 
 #[derive(Default)]
 struct Books {
-    file: Option<(Frames, Seal)>,
+    file: Option<Sealed>,
     /// Why nothing can be begun here.
     closed: Option<String>,
     entries: Vec<Entry>,
     next: u64,
-}
-
-/// Seals what goes to disk.
-struct Seal(XChaCha20Poly1305);
-
-impl Seal {
-    fn close(&self, record: &Record) -> Result<Vec<u8>> {
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).map_err(|error| Error::Io(std::io::Error::other(error.to_string())))?;
-        let line = serde_json::to_vec(record).map_err(|error| Error::Invalid(error.to_string()))?;
-        let sealed = self.0.encrypt(&nonce.into(), Payload { msg: &line, aad: MAGIC });
-        Ok([&nonce[..], &sealed.map_err(|_| Error::Invalid("an outbox entry is too long".into()))?].concat())
-    }
-
-    fn open(&self, body: &[u8]) -> Option<Record> {
-        let (nonce, sealed) = body.split_first_chunk::<NONCE>()?;
-        let line = self.0.decrypt(&(*nonce).into(), Payload { msg: sealed, aad: MAGIC }).ok()?;
-        serde_json::from_slice(&line).ok()
-    }
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
@@ -176,19 +153,18 @@ impl Outbox {
     /// [`Error::Busy`] while another process holds it; [`Error::Integrity`] when it is damaged or sealed under another key;
     /// [`Error::Io`].
     pub fn open(path: &Path, key: &[u8; 32]) -> Result<Self> {
-        let seal = Seal(XChaCha20Poly1305::new(key.into()));
-        let (mut frames, bodies) = Frames::open(path, *MAGIC)?;
+        let (mut file, lines) = Sealed::open(path, *MAGIC, key)?;
         let mut books = Books::default();
-        for body in &bodies {
-            let unreadable = || Error::Integrity(format!("{} is damaged or of another vault", path.display()));
-            books.apply(seal.open(body).ok_or_else(unreadable)?)?;
+        for line in &lines {
+            let unreadable = |error| Error::Integrity(format!("{} cannot be read: {error}", path.display()));
+            books.apply(serde_json::from_slice(line).map_err(unreadable)?)?;
         }
         books.forget_old();
         let kept = books.records();
-        if kept.len() < bodies.len() {
-            frames.rewrite(&kept.iter().map(|record| seal.close(record)).collect::<Result<Vec<_>>>()?)?;
+        if kept.len() < lines.len() {
+            file.rewrite(&kept.iter().map(line_of).collect::<Result<Vec<_>>>()?)?;
         }
-        books.file = Some((frames, seal));
+        books.file = Some(file);
         Ok(Self { books: Arc::new(Mutex::new(books)), turns: Arc::default() })
     }
 
@@ -291,8 +267,8 @@ impl Outbox {
 impl Books {
     /// On disk first, then in memory.
     fn write(&mut self, record: Record) -> Result<()> {
-        if let Some((frames, seal)) = &mut self.file {
-            frames.append(&seal.close(&record)?)?;
+        if let Some(file) = &mut self.file {
+            file.append(&line_of(&record)?)?;
         }
         self.apply(record)
     }
@@ -367,6 +343,10 @@ impl Books {
         }
         records
     }
+}
+
+fn line_of(record: &Record) -> Result<Vec<u8>> {
+    serde_json::to_vec(record).map_err(|error| Error::Invalid(error.to_string()))
 }
 
 fn decoded(raw: &Bytes, nonce: u64) -> Result<TxEnvelope> {

@@ -10,20 +10,21 @@ use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{Chain, Event, Place};
-use crate::chain::frames::Frames;
 use crate::chain::outbox::REMEMBERED;
+use crate::chain::sealed::Sealed;
 use crate::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"USUFEVT1";
+const MAGIC: &[u8; 8] = b"USUFEVT2";
 /// Headers asked for at once.
 const AT_ONCE: u64 = 32;
 /// Blocks between two places on disk from which reading can go on.
 const PAGE: u64 = 512;
 
-/// What was read so far, on disk. One process at a time holds it.
-#[derive(Debug)]
+/// What was read so far, sealed on disk; nothing rests on it, since everything in it can be read again. One process at a
+/// time holds it.
+#[derive(Debug, Default)]
 pub struct EventFile {
-    frames: Frames,
+    file: Option<Sealed>,
     pages: Vec<Page>,
     /// Frames in the file; when they are many more than pages, it is written anew.
     written: usize,
@@ -71,21 +72,28 @@ enum Record {
 }
 
 impl EventFile {
-    /// Opens the file of what was read on `chain`, or begins one. A file about another network is begun anew.
+    /// A file that ends with the process: everything is read from the network's first block.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// Opens the file of what was read on `chain`, sealed under `key`, or begins one. A file about another network is begun
+    /// anew.
     ///
     /// # Errors
-    /// [`Error::Busy`] while another process holds it; [`Error::Integrity`] when it is damaged; [`Error::Io`].
-    pub fn open(path: &Path, chain: &Chain) -> Result<Self> {
-        let (frames, bodies) = Frames::open(path, *MAGIC)?;
-        let mut file = Self { frames, pages: Vec::new(), written: bodies.len() };
+    /// [`Error::Busy`] while another process holds it; [`Error::Integrity`] when it is damaged or sealed under another key:
+    /// then it can be removed; [`Error::Io`].
+    pub fn open(path: &Path, key: &[u8; 32], chain: &Chain) -> Result<Self> {
+        let (mut sealed, lines) = Sealed::open(path, *MAGIC, key)?;
         let about = about(chain);
-        if bodies.first() != Some(&about) {
-            file.frames.rewrite(&[about])?;
-            file.written = 1;
-            return Ok(file);
+        if lines.first() != Some(&about) {
+            sealed.rewrite(&[about])?;
+            return Ok(Self { file: Some(sealed), pages: Vec::new(), written: 1 });
         }
-        for body in &bodies[1..] {
-            let record = serde_json::from_slice(body)
+        let mut file = Self { file: Some(sealed), pages: Vec::new(), written: lines.len() };
+        for line in &lines[1..] {
+            let record = serde_json::from_slice(line)
                 .map_err(|error| Error::Integrity(format!("{} cannot be read: {error}", path.display())))?;
             file.apply(record);
         }
@@ -105,8 +113,10 @@ impl EventFile {
     }
 
     fn write(&mut self, record: Record) -> Result<()> {
-        self.frames.append(&line(&record)?)?;
-        self.written += 1;
+        if let Some(file) = &mut self.file {
+            file.append(&line(&record)?)?;
+            self.written += 1;
+        }
         self.apply(record);
         Ok(())
     }
@@ -137,7 +147,10 @@ impl EventFile {
             lines.push(line(&Record::Page(page.clone()))?);
         }
         (self.pages, self.written) = (merged, lines.len());
-        self.frames.rewrite(&lines)
+        match &mut self.file {
+            Some(file) => file.rewrite(&lines),
+            None => Ok(()),
+        }
     }
 }
 

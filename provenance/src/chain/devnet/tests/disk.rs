@@ -48,25 +48,72 @@ async fn chain_reopened_is_the_same_chain() {
     assert!(provider.send_transaction(request).await.unwrap().get_receipt().await.unwrap().status());
 }
 
+/// The file of a busy chain, and the bytes that one more block adds to it.
+async fn chain_and_next_block(folder: &Path) -> (Vec<u8>, Vec<u8>) {
+    drop(busy_chain(folder).await);
+    let path = folder.join("blocks");
+    let whole = std::fs::read(&path).unwrap();
+    let devnet = Devnet::open(folder).unwrap();
+    devnet.ledger.lock().unwrap().mine().unwrap();
+    drop(devnet);
+    let next = std::fs::read(&path).unwrap().split_off(whole.len());
+    std::fs::write(&path, &whole).unwrap();
+    (whole, next)
+}
+
 #[tokio::test]
 async fn torn_tail_of_every_length_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
-    let devnet = busy_chain(folder.path()).await;
-    let before = portrait(&devnet).await;
-    drop(devnet);
+    let (whole, next) = chain_and_next_block(folder.path()).await;
     let path = folder.path().join("blocks");
-    let whole = std::fs::read(&path).unwrap();
-    let devnet = Devnet::open(folder.path()).unwrap();
-    let client = RpcClient::new(devnet.clone(), true);
-    let _: String = client.request_noparams("evm_mine").await.unwrap();
-    drop((client, devnet));
-    let longer = std::fs::read(&path).unwrap();
-    for cut in (1..longer.len() - whole.len()).step_by(23) {
-        std::fs::write(&path, &longer[..longer.len() - cut]).unwrap();
+    let before = portrait(&Devnet::open(folder.path()).unwrap()).await;
+    for length in (1..next.len()).step_by(23) {
+        std::fs::write(&path, [&whole[..], &next[..length]].concat()).unwrap();
         let devnet = Devnet::open(folder.path()).unwrap();
-        assert_eq!(portrait(&devnet).await, before, "{cut} bytes missing");
+        assert_eq!(portrait(&devnet).await, before, "{length} bytes of the next block");
         drop(devnet);
-        assert_eq!(std::fs::read(&path).unwrap(), whole, "{cut} bytes missing");
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "{length} bytes of the next block");
+    }
+}
+
+/// The process died between writing a block and saying that it is there.
+#[tokio::test]
+async fn whole_block_behind_the_acknowledged_length_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, next) = chain_and_next_block(folder.path()).await;
+    let path = folder.path().join("blocks");
+    let before = Devnet::open(folder.path()).unwrap().ledger.lock().unwrap().head().header.number;
+    std::fs::write(&path, [whole, next].concat()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(Devnet::open(folder.path()).unwrap().ledger.lock().unwrap().head().header.number, before + 1);
+    }
+}
+
+#[tokio::test]
+async fn damaged_last_block_is_refused_and_not_taken_for_a_torn_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, next) = chain_and_next_block(folder.path()).await;
+    let path = folder.path().join("blocks");
+    std::fs::write(&path, &whole).unwrap();
+    let devnet = Devnet::open(folder.path()).unwrap();
+    devnet.ledger.lock().unwrap().mine().unwrap();
+    drop(devnet);
+    let longer = std::fs::read(&path).unwrap();
+    let mut damages: Vec<Vec<u8>> = Vec::new();
+    for at in (0..next.len()).step_by(7) {
+        let mut damaged = longer.clone();
+        damaged[whole.len() + at] ^= 0x40;
+        damages.push(damaged);
+        damages.push(longer[..whole.len() + at].to_vec());
+    }
+    let mut zeroed = longer.clone();
+    zeroed[whole.len()..].fill(0);
+    damages.push(zeroed);
+    for damaged in damages {
+        std::fs::write(&path, &damaged).unwrap();
+        let error = Devnet::open(folder.path()).unwrap_err();
+        assert!(matches!(error, Error::Integrity(_)), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged);
     }
 }
 
@@ -86,12 +133,12 @@ async fn tail_of_zeros_or_noise_is_cut_off() {
 }
 
 #[tokio::test]
-async fn damage_before_the_tail_is_refused_and_nothing_is_cut() {
+async fn damage_is_refused_and_nothing_is_cut() {
     let folder = tempfile::tempdir().unwrap();
     drop(busy_chain(folder.path()).await);
     let path = folder.path().join("blocks");
     let whole = std::fs::read(&path).unwrap();
-    for at in [0, 9, 16, 17, 18, 20, 40, 200, whole.len() / 2] {
+    for at in [0, 9, 16, 17, 24, 31, 32, 33, 34, 36, 56, 216, whole.len() / 2, whole.len() - 1] {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x40;
         std::fs::write(&path, &damaged).unwrap();
@@ -106,7 +153,7 @@ async fn blocks_of_another_chain_do_not_follow() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     drop(busy_chain(one.path()).await);
     drop(busy_chain(two.path()).await);
-    let genesis = |bytes: &[u8]| 16 + 12 + u32::from_le_bytes(bytes[16..20].try_into().unwrap()) as usize;
+    let genesis = |bytes: &[u8]| 32 + 12 + u32::from_le_bytes(bytes[32..36].try_into().unwrap()) as usize;
     let (first, second) =
         (std::fs::read(one.path().join("blocks")).unwrap(), std::fs::read(two.path().join("blocks")).unwrap());
     let spliced = [&first[..genesis(&first)], &second[genesis(&second)..]].concat();
