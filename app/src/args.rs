@@ -106,6 +106,10 @@ pub enum Command {
         /// Also open the answer of a statistic: the answer.json that `job fetch` wrote
         #[arg(long, value_name = "FILE")]
         answer: Option<PathBuf>,
+        /// The hash of a block that you know to be in the chain: what the bundle proves to be in this block is verified then
+        /// (repeat for more)
+        #[arg(long = "checkpoint", value_name = "HASH")]
+        checkpoints: Vec<String>,
     },
     /// The vault itself
     #[command(subcommand)]

@@ -115,6 +115,7 @@ pub async fn assemble(home: &Home, network: &Network, job: &str) -> Result<Bundl
             settle_block: settled.place.block,
             settle_block_hash: network.chain.block_hash(settled.place.block).await?.0,
             settled: network.chain.settled_event(record).await?,
+            proofs: network.chain.job_facts(record.id).await?,
         },
         offer,
     };
@@ -158,14 +159,23 @@ async fn receipt(home: &Home, network: &Network, record: &JobRecord) -> Result<S
     Ok(receipt)
 }
 
-/// Checks the bundle in `file`. Needs no vault and no network; the verifying keys are those pinned in this program. With
-/// `rpc`, the node there is asked for what the bundle merely asserts about the chain; with `answer`, the answer of a
-/// statistic in that file is opened too.
+/// Who says that the blocks a bundle rests on are the chain's.
+#[derive(Default)]
+pub struct Witnesses {
+    /// A node, by its address, that is asked.
+    pub rpc: Option<String>,
+    /// Hashes of blocks that the person knows to be the chain's.
+    pub checkpoints: Vec<String>,
+}
+
+/// Checks the bundle in `file`. Needs no vault and no network; the verifying keys are those pinned in this program. What
+/// the bundle merely asserts about the chain is verified where a witness confirms the blocks; with `answer`, the answer of
+/// a statistic in that file is opened too.
 ///
 /// # Errors
-/// `NotFound` where there is no file; `Integrity` where it is no bundle; `Network` where the node does not answer. A bundle
-/// that does not hold is in the answer.
-pub async fn verify(file: &Path, rpc: Option<&str>, answer: Option<&Path>) -> Result<view::Verified> {
+/// `NotFound` where there is no file; `Integrity` where it is no bundle; `Usage` for a checkpoint that is no hash; `Network`
+/// where the node does not answer. A bundle that does not hold is in the answer.
+pub async fn verify(file: &Path, witnesses: &Witnesses, answer: Option<&Path>) -> Result<view::Verified> {
     use std::io::Read;
     let mut bytes = Vec::new();
     if file.is_dir() {
@@ -180,37 +190,91 @@ pub async fn verify(file: &Path, rpc: Option<&str>, answer: Option<&Path>) -> Re
         view.valid &= checks.iter().all(|check| check.ok);
         view.checks.extend(checks);
     }
-    if let Some(rpc) = rpc {
-        let known = network::deployed_as(&bundle.chain);
-        let confirmed = match &known {
-            Some(profile) => {
-                confirm::bundle_on(&Profile { url: rpc.to_owned(), ..profile.clone() }, &bundle.chain).await
-            }
-            None => confirm::bundle(Endpoint::Http(rpc.to_owned()), &bundle.chain).await,
-        };
-        if let Err(error @ provenance::Error::Network(_)) = confirmed {
-            return Err(error.into());
-        }
-        let ok = confirmed.is_ok();
-        let (standing, detail) = match (confirmed, known) {
-            (Err(error), _) => ("asserted", error.to_string()),
-            (Ok(()), Some(profile)) => (
-                "verified",
-                format!("the payment is in the chain at {rpc}, by the contracts of network {:?}", profile.name),
-            ),
-            (Ok(()), None) => (
-                "asserted",
-                format!(
-                    "{rpc} has the payment, by contract {}, which is of no network known here",
-                    bundle.chain.escrow
-                ),
-            ),
-        };
-        view.checks.push(view::Check { name: "chain".to_owned(), ok, standing: standing.to_owned(), detail });
-        view.valid &= ok;
+    if !witnesses.checkpoints.is_empty() {
+        let known = witnesses.checkpoints.iter().map(|hash| ids::id(hash, "block")).collect::<Result<Vec<_>>>()?;
+        compare(&mut view, &bundle, &known);
+    }
+    if let Some(rpc) = &witnesses.rpc {
+        ask(&mut view, &bundle, rpc).await?;
     }
     Ok(view)
 }
+
+/// The checks that a block's hash can confirm, with the events that they rest on: commit and draw, settlement.
+const CONFIRMED: [(&str, &[usize]); 2] = [("statement challenge", &[1, 2]), ("settlement event", &[3])];
+
+/// Compares the blocks that the bundle rests on with hashes that the person knows.
+fn compare(view: &mut view::Verified, bundle: &Bundle, known: &[B256]) {
+    let Ok(proved) = bundle.chain.proofs.check() else { return };
+    let strange = known.iter().find(|hash| proved.blocks.iter().all(|block| block.hash != **hash));
+    let (standing, detail) = match (strange, network::deployed_as(&bundle.chain)) {
+        (Some(hash), _) => ("asserted", format!("the bundle rests on no block {hash}")),
+        (None, None) => (
+            "asserted",
+            format!(
+                "the blocks have what is said, by contract {}, which is of no network known here",
+                bundle.chain.escrow
+            ),
+        ),
+        (None, Some(profile)) => {
+            let sure = |position: &usize| known.contains(&proved.blocks[*position].hash);
+            let names = CONFIRMED.iter().filter(|(_, blocks)| blocks.iter().all(sure)).map(|(name, _)| *name);
+            let names: Vec<&str> = names.collect();
+            confirm_checks(view, &names);
+            let said =
+                if names.is_empty() { "nothing yet: more blocks are needed".to_owned() } else { names.join(", ") };
+            ("verified", format!("by the contracts of network {:?}, these blocks confirm: {said}", profile.name))
+        }
+    };
+    push(view, "checkpoint", strange.is_none(), standing, detail);
+}
+
+/// Asks the node at `rpc` for the blocks and the payment.
+async fn ask(view: &mut view::Verified, bundle: &Bundle, rpc: &str) -> Result<()> {
+    let known = network::deployed_as(&bundle.chain);
+    let confirmed = match &known {
+        Some(profile) => confirm::bundle_on(&Profile { url: rpc.to_owned(), ..profile.clone() }, &bundle.chain).await,
+        None => confirm::bundle(Endpoint::Http(rpc.to_owned()), &bundle.chain).await,
+    };
+    if let Err(error @ provenance::Error::Network(_)) = confirmed {
+        return Err(error.into());
+    }
+    let ok = confirmed.is_ok();
+    let (standing, detail) = match (confirmed, known) {
+        (Err(error), _) => ("asserted", error.to_string()),
+        (Ok(()), Some(profile)) => {
+            confirm_checks(view, &["statement challenge", "settlement event", "settlement"]);
+            (
+                "verified",
+                format!("the payment is in the chain at {rpc}, by the contracts of network {:?}", profile.name),
+            )
+        }
+        (Ok(()), None) => (
+            "asserted",
+            format!("{rpc} has the payment, by contract {}, which is of no network known here", bundle.chain.escrow),
+        ),
+    };
+    push(view, "chain", ok, standing, detail);
+    Ok(())
+}
+
+/// What held as the bundle's word holds by somebody else's now.
+fn confirm_checks(view: &mut view::Verified, names: &[&str]) {
+    for check in view.checks.iter_mut().filter(|check| check.ok && names.contains(&check.name.as_str())) {
+        "verified".clone_into(&mut check.standing);
+    }
+}
+
+fn push(view: &mut view::Verified, name: &str, ok: bool, standing: &str, detail: String) {
+    view.checks.push(view::Check { name: name.to_owned(), ok, standing: standing.to_owned(), detail });
+    view.valid &= ok;
+    if !ok {
+        FAILED.clone_into(&mut view.says);
+    }
+}
+
+/// What a bundle says of which a check failed.
+const FAILED: &str = "nothing: a check failed";
 
 /// Checks a bundle's bytes, without asking any node.
 ///
@@ -247,7 +311,7 @@ pub fn verified(bundle: &Bundle) -> view::Verified {
     let valid = checks.iter().all(|check| check.ok);
     let says = match Template::of(bundle.receipt.receipt.action).map(Template::says) {
         Some(says) if valid => sentence(says),
-        _ => "nothing: a check failed",
+        _ => FAILED,
     };
     view::Verified { valid, says: says.to_owned(), checks }
 }

@@ -122,8 +122,9 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Bundle(BundleCommand::Export { job, out }) => {
             context.with_network(async |home, network| bundle::export(home, network, &job, &out).await)
         }
-        Command::Verify { file, rpc, answer } => {
-            let verified = context.runtime.block_on(bundle::verify(&file, rpc.as_deref(), answer.as_deref()))?;
+        Command::Verify { file, rpc, answer, checkpoints } => {
+            let witnesses = bundle::Witnesses { rpc, checkpoints };
+            let verified = context.runtime.block_on(bundle::verify(&file, &witnesses, answer.as_deref()))?;
             let code = if verified.valid { 0 } else { Code::Integrity as u8 };
             Outcome::with_code(&verified, code)
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use provenance::bundle::Bundle;
+use provenance::chain::Bytes;
 use provenance::cid::Cid;
 use provenance::content::car;
 use provenance::terms::Amount;
@@ -40,6 +41,7 @@ pub fn all(bundle: &Path, output: &Path, report: &mut dyn FnMut(&str)) -> Result
     let mut tried = Tried { rejected: 0, report };
     proofs(&mut tried, &bundle)?;
     documents(&mut tried, &bundle)?;
+    chain_facts(&mut tried, &bundle)?;
     outputs(&mut tried, &package, &expected(&bundle)?)?;
     files(&mut tried, &bytes, &bundle)?;
     let started = Instant::now();
@@ -123,6 +125,25 @@ fn documents(tried: &mut Tried<'_>, bundle: &Bundle) -> Result<()> {
     tried.one("key of another package", bundle, |b| b.chain.key_hash[0] ^= 1, accepts)?;
     tried.one("facts of another chain", bundle, |b| b.chain.chain_id += 1, accepts)?;
     tried.one("facts of another escrow", bundle, |b| b.chain.escrow.0[0] ^= 1, accepts)
+}
+
+/// The chain's events, against the hashes of the blocks that they are proved to be in.
+fn chain_facts(tried: &mut Tried<'_>, bundle: &Bundle) -> Result<()> {
+    let accepts = |bundle: &Bundle| verified(bundle).valid;
+    let flip = |bytes: &mut Bytes| {
+        let mut altered = bytes.to_vec();
+        altered[40] ^= 1;
+        *bytes = altered.into();
+    };
+    tried.one("receipt proof to another block", bundle, |b| flip(&mut b.chain.proofs.settled.header), accepts)?;
+    tried.one("receipt proof of another receipt", bundle, |b| flip(&mut b.chain.proofs.settled.receipt), accepts)?;
+    tried.one("receipt proof over another node", bundle, |b| flip(&mut b.chain.proofs.settled.nodes[0]), accepts)?;
+    tried.one("receipt proof without nodes", bundle, |b| b.chain.proofs.settled.nodes.clear(), accepts)?;
+    tried.one("receipt proof at another place", bundle, |b| b.chain.proofs.settled.position += 1, accepts)?;
+    let other = |b: &mut Bundle| b.chain.proofs.committed = b.chain.proofs.requested.clone();
+    tried.one("receipt proof of another event", bundle, other, accepts)?;
+    tried.one("settlement in another block", bundle, |b| b.chain.settle_block_hash[0] ^= 1, accepts)?;
+    tried.one("payment of another amount", bundle, |b| b.chain.settled.data[63] ^= 1, accepts)
 }
 
 /// The output's rows, salts and leaves, against both roots.

@@ -2,9 +2,10 @@
 //
 //   node tools/mutants.mjs [WORD]    only mutants whose name has WORD
 //
+// USUFRUCT_FROM leaves the first ones out, to go on with a run that was stopped; USUFRUCT_LOG_TO keeps the lines in a file.
 // Works on a copy in cache/mutants. Prints a line a mutant and, at the end, who survived; fails when one does.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,6 +13,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const copy = join(root, "cache", "mutants", "contracts");
 const SEED = process.env.USUFRUCT_SEED ?? "1";
 const RUNS = process.env.USUFRUCT_RUNS ?? "20";
+const FROM = Number(process.env.USUFRUCT_FROM ?? 0);
+const LOG = process.env.USUFRUCT_LOG_TO;
 
 /// Contract, name, text to find, what to put there, and which occurrence (from 1).
 const MUTANTS = [
@@ -118,6 +121,11 @@ const MUTANTS = [
   ["ProvenanceVerifier", "the last input is ignored", "lt(i, 6)", "lt(i, 5)"],
 ];
 
+function say(line) {
+  console.log(line);
+  if (LOG) appendFileSync(LOG, `${line}\n`);
+}
+
 /** The text with one occurrence replaced. */
 function mutate(text, from, to, nth = 1) {
   const parts = text.split(from);
@@ -156,10 +164,10 @@ symlinkSync(join(root, "..", "zk"), join(copy, "..", "zk"));
 const UNIT = ["--no-match-contract", "InvariantsTest|GasTest|PinnedProofsTest", "--fail-fast"];
 const INVARIANTS = ["--match-contract", "InvariantsTest"];
 const word = process.argv[2] ?? "";
-const chosen = MUTANTS.filter(([contract, name]) => `${contract}: ${name}`.includes(word));
+const chosen = MUTANTS.slice(FROM).filter(([contract, name]) => `${contract}: ${name}`.includes(word));
 const start = Date.now();
 if (reason(INVARIANTS) !== null || reason(UNIT) !== null) throw new Error("the tests fail without a mutant");
-console.log(`no mutant: all pass, ${Math.round((Date.now() - start) / 1000)} s`);
+say(`no mutant: all pass, ${Math.round((Date.now() - start) / 1000)} s`);
 let [byUnit, byInvariants] = [0, 0];
 const survivors = [];
 for (const [contract, name, from, to, nth] of chosen) {
@@ -173,11 +181,11 @@ for (const [contract, name, from, to, nth] of chosen) {
   if (unit !== null) byUnit += 1;
   if (invariants !== null) byInvariants += 1;
   if (unit === null && invariants === null) survivors.push(`${contract}: ${name}`);
-  console.log(`${contract}: ${name} | ${invariants === null ? (unit ?? "SURVIVED") : `invariants: ${invariants}`}`);
+  say(`${contract}: ${name} | ${invariants === null ? (unit ?? "SURVIVED") : `invariants: ${invariants}`}`);
 }
 const seconds = Math.round((Date.now() - start) / 1000);
 const killed = chosen.length - survivors.length;
-console.log(`${killed} of ${chosen.length} killed: ${byInvariants} by the invariants, ${byUnit} by unit and fuzz tests only`);
-console.log(`seed ${SEED}, ${RUNS} x 100 calls and 16 fuzz cases a mutant, ${seconds} s`);
-for (const survivor of survivors) console.log(`SURVIVED ${survivor}`);
+say(`${killed} of ${chosen.length} killed: ${byInvariants} by the invariants, ${byUnit} by unit and fuzz tests only`);
+say(`seed ${SEED}, ${RUNS} x 100 calls and 16 fuzz cases a mutant, ${seconds} s`);
+for (const survivor of survivors) say(`SURVIVED ${survivor}`);
 process.exit(survivors.length === 0 ? 0 : 1);

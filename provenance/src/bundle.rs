@@ -1,15 +1,16 @@
 //! The bundle: one file that says where an output came from and under which license, to be checked without a network.
 //!
 //! A bundle is one canonical DAG-CBOR document. It carries what was published (manifest, offer, terms), what was signed
-//! (receipt, acknowledgement), what was proven (statement and proof) and what the chain is said to have logged. What can
-//! be recomputed is recomputed by [`Bundle::checks`] and stands as *verified*; what only a chain can confirm stands as
-//! *asserted*. The proof itself is verified by the caller, with the verifying key pinned in its binary: a bundle never
-//! brings its own.
+//! (receipt, acknowledgement), what was proven (statement and proof) and what the chain logged, each event with its proof
+//! down to the hash of its block. What can be recomputed is recomputed by [`Bundle::checks`] and stands as *verified*;
+//! whether the blocks are the chain's stands as *asserted*, until somebody who knows says so. The proof itself is verified by
+//! the caller, with the verifying key pinned in its binary: a bundle never brings its own.
 
 mod checks;
 
 pub use checks::{Check, Standing, is_valid};
 
+use crate::chain::facts::JobFacts;
 use crate::chain::{Address, U256};
 use crate::dagcbor::{self, Fixed};
 use crate::manifest::{MAX_MANIFEST, Tier, is_one_line};
@@ -19,12 +20,14 @@ use crate::terms::{Parties, odrl_agreement, odrl_offer};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Largest bundle, in bytes. A real one is about 20 KiB.
+/// Largest bundle, in bytes. A real one is about 30 KiB.
 pub const MAX_BUNDLE: usize = 1 << 20;
 /// Largest human text of terms, in bytes.
 const MAX_TEXT: usize = 128 * 1024;
 /// What the first field of a bundle says.
-const FORMAT: &str = "usufruct bundle v1";
+const FORMAT: &str = "usufruct bundle v2";
+/// What it says whatever the version.
+const ANY_FORMAT: &str = "usufruct bundle v";
 
 /// Where an output came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,7 +73,8 @@ pub struct Argument {
     pub proof: [[u8; 32]; 8],
 }
 
-/// Facts about the chain. Asserted: only a chain can confirm them.
+/// Facts about the chain. The events are proved down to their blocks' hashes; that these blocks are the chain's, only a chain
+/// can confirm.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChainFacts {
     /// EIP-155 chain id.
@@ -95,6 +99,8 @@ pub struct ChainFacts {
     pub settle_block_hash: [u8; 32],
     /// The `JobSettled` event, as logged.
     pub settled: LoggedEvent,
+    /// The job's events with what proves that they are in their blocks.
+    pub proofs: JobFacts,
 }
 
 /// An event as it stands in a transaction's receipt.
@@ -149,6 +155,13 @@ struct ChainWire {
     topics: Vec<Fixed<32>>,
     #[serde(with = "serde_bytes")]
     data: Vec<u8>,
+    proofs: JobFacts,
+}
+
+/// Enough to say what a file is that is not read.
+#[derive(Deserialize)]
+struct Named {
+    format: String,
 }
 
 impl Bundle {
@@ -218,9 +231,10 @@ impl Bundle {
     /// # Errors
     /// [`Error::Invalid`] for other bytes than [`Bundle::to_bytes`] writes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let wire: Wire = dagcbor::decode(bytes, MAX_BUNDLE, "the bundle")?;
+        let wire: Wire =
+            dagcbor::decode(bytes, MAX_BUNDLE, "the bundle").map_err(|error| other_version(bytes, error))?;
         if wire.format != FORMAT {
-            return Err(Error::Invalid(format!("this is no `{FORMAT}`")));
+            return Err(other_version(bytes, Error::Invalid(format!("this is no `{FORMAT}`"))));
         }
         let nonce = |nonce: Option<Fixed<32>>| nonce.map(|nonce| U256::from_be_bytes(nonce.into_array()));
         let bundle = Self {
@@ -279,6 +293,20 @@ impl Bundle {
     }
 }
 
+/// What to say of a document that is no bundle of this version.
+fn other_version(bytes: &[u8], error: Error) -> Error {
+    let named = serde_ipld_dagcbor::from_slice::<Named>(bytes).ok();
+    match named
+        .filter(|named| named.format != FORMAT && named.format.starts_with(ANY_FORMAT) && named.format.len() < 32)
+    {
+        Some(named) => Error::Invalid(format!(
+            "this is a `{}` and this program reads `{FORMAT}`; have it exported again",
+            named.format.escape_debug()
+        )),
+        None => error,
+    }
+}
+
 impl ChainFacts {
     fn to_wire(&self) -> ChainWire {
         ChainWire {
@@ -294,6 +322,7 @@ impl ChainFacts {
             settle_block_hash: Fixed::new(self.settle_block_hash),
             topics: self.settled.topics.iter().map(|topic| Fixed::new(*topic)).collect(),
             data: self.settled.data.clone(),
+            proofs: self.proofs.clone(),
         }
     }
 
@@ -311,6 +340,7 @@ impl ChainFacts {
             settle_block: wire.settle_block,
             settle_block_hash: wire.settle_block_hash.into_array(),
             settled: LoggedEvent { topics: wire.topics.into_iter().map(Fixed::into_array).collect(), data: wire.data },
+            proofs: wire.proofs,
         }
     }
 }

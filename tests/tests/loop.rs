@@ -67,7 +67,9 @@ fn loop_runs_whole_and_pays() {
     assert!(confirmed["checks"].as_array().is_some_and(|checks| {
         checks.iter().any(|check| check["name"] == "chain" && check["ok"] == true && check["standing"] == "verified")
     }));
+    assert_eq!(standing(&confirmed, "settlement event"), "verified");
     market.consumer.fails(7, &["verify", &bundle, "--rpc", "http://127.0.0.1:9"]);
+    checkpoints_confirm(&market, &bundle);
 
     let trail = market.contributor.run(&["trail", "diary"]);
     let kinds: Vec<&str> =
@@ -76,6 +78,41 @@ fn loop_runs_whole_and_pays() {
         assert!(kinds.contains(&kind), "no {kind} on the trail: {kinds:?}");
     }
     assert!(trail["edges"].as_array().expect("edges").iter().all(|edge| edge["verified"] == true));
+}
+
+/// How far a check of a verified bundle can be relied on.
+fn standing(verified: &serde_json::Value, name: &str) -> String {
+    let check = verified["checks"].as_array().and_then(|checks| checks.iter().find(|check| check["name"] == name));
+    text(check.unwrap_or_else(|| panic!("no {name} in {verified:#}")), "standing")
+}
+
+/// Events are proved down to block hashes; who knows a hash turns what is asserted into what is verified.
+fn checkpoints_confirm(market: &Market, bundle: &str) {
+    let verify = |person: &Person, hashes: &[&str]| {
+        let more = hashes.iter().flat_map(|hash| ["--checkpoint", hash]);
+        person.try_run(&["verify", bundle].into_iter().chain(more).collect::<Vec<_>>())
+    };
+    let (_, said) = verify(&market.consumer, &[]);
+    assert_eq!(standing(&said, "receipt proofs"), "verified");
+    let proofs = said["checks"].as_array().and_then(|checks| checks.iter().find(|c| c["name"] == "receipt proofs"));
+    let proofs = text(proofs.expect("receipt proofs"), "detail");
+    let hashes: Vec<&str> = proofs.split([' ', ',']).filter(|word| word.starts_with("0x")).collect();
+    assert_eq!(hashes.len(), 4, "{proofs}");
+    let asserted = |said: &serde_json::Value| {
+        ["statement challenge", "settlement event", "settlement"].map(|name| standing(said, name) == "asserted")
+    };
+    assert_eq!(asserted(&said), [true; 3]);
+    assert_eq!(asserted(&verify(&market.consumer, &hashes[3..]).1), [true, false, true]);
+    let (code, all) = verify(&market.consumer, &hashes);
+    assert_eq!((code, asserted(&all)), (0, [false, false, true]));
+    // The hash of no block in it, no hash, and somebody who does not know the contracts.
+    let (code, strange) = verify(&market.consumer, &[hashes[3], &format!("0x{}", "ab".repeat(32))]);
+    assert_eq!((code, &strange["valid"], asserted(&strange)), (6, &false.into(), [true; 3]));
+    assert_eq!(verify(&market.consumer, &["0x12"]).0, 2);
+    let stranger = Person { network_home: market.folder.path().join("none"), ..Person::new(market.folder.path(), "s") };
+    let (code, unknown) = verify(&stranger, &hashes);
+    assert_eq!((code, asserted(&unknown)), (0, [true; 3]));
+    assert_eq!(standing(&unknown, "checkpoint"), "asserted");
 }
 
 #[test]

@@ -187,6 +187,7 @@ impl Bundle {
         let order = chain.commit_block < chain.settle_block;
         let asserted = |check: Check| Check { standing: Standing::Asserted, ..check };
         vec![
+            verified("receipt proofs", self.receipt_proofs(manifest)),
             asserted(verified("settlement event", event)),
             asserted(holds(
                 "settlement",
@@ -200,6 +201,33 @@ impl Bundle {
                 "the job is said to be settled before its output was committed",
             )),
         ]
+    }
+
+    /// That the job's events are in the blocks whose hashes the bundle names, and say what it says.
+    fn receipt_proofs(&self, manifest: Option<&Manifest>) -> std::result::Result<String, String> {
+        let (chain, receipt) = (&self.chain, &self.receipt.receipt);
+        let proved = chain.proofs.check().map_err(|error| error.to_string())?;
+        let (logged, _) = chain.proofs.settled.check().map_err(|error| error.to_string())?;
+        let [_, committed, _, settled] = proved.blocks;
+        let (details, commitment) = (&proved.details, &proved.commitment);
+        let topics = logged.topics().iter().map(|topic| topic.0);
+        differing(&[
+            ("chain", chain.proofs.chain_id == chain.chain_id),
+            ("contract", chain.proofs.escrow == chain.escrow),
+            ("receipt", proved.receipt_hash.0 == receipt.hash()),
+            ("licensee", details.licensee == self.licensee),
+            ("owner", manifest.is_none_or(|manifest| details.owner == manifest.owner)),
+            ("currency", details.currency == self.offer.offer.terms.currency),
+            ("key", commitment.output.keyHash.0 == chain.key_hash),
+            ("challenge", commitment.challenge.to_be_bytes::<32>() == self.argument.statement[5]),
+            ("commit block", (committed.number, committed.hash.0) == (chain.commit_block, chain.commit_block_hash)),
+            ("settlement block", (settled.number, settled.hash.0) == (chain.settle_block, chain.settle_block_hash)),
+            ("transaction", chain.proofs.settled.tx.0 == chain.settle_tx),
+            ("event", topics.eq(chain.settled.topics.iter().copied()) && logged.data.data == chain.settled.data),
+        ])?;
+        let named = ["requested", "committed", "drawn", "settled"].iter().zip(&proved.blocks);
+        let named = named.map(|(what, block)| format!("{what} in block {} {}", block.number, block.hash));
+        Ok(named.collect::<Vec<_>>().join(", "))
     }
 
     fn dataset_id(&self, manifest: &Manifest) -> std::result::Result<String, String> {

@@ -1,6 +1,9 @@
 use super::*;
-use crate::chain::keccak256;
+use crate::chain::bindings::JobEscrow::{JobCommitted, JobDrawn, JobRequested, JobSettled};
+use crate::chain::bindings::{Commitment, Job, Output};
+use crate::chain::facts::LogFact;
 use crate::chain::typed::Domain;
+use crate::chain::{B256, Bytes};
 use crate::cid::Cid;
 use crate::exchange::key_hash;
 use crate::ids::{Context, challenge, dataset_id, job_id, license_id};
@@ -36,13 +39,86 @@ fn word(value: u64) -> [u8; 32] {
     U256::from(value).to_be_bytes()
 }
 
-fn settled_event(receipt: &Receipt) -> LoggedEvent {
-    let kind = "JobSettled(bytes32,bytes32,address,address,uint256,bytes32,bytes32,bytes32)";
-    let owner = signer(1).address().into_word().0;
-    let amount = receipt.amount.units().to_be_bytes::<32>();
-    LoggedEvent {
-        topics: vec![keccak256(kind).0, receipt.job, receipt.dataset, owner],
-        data: [COIN.into_word().0, amount, KEY, receipt.hash(), [0x99; 32]].concat(),
+const SPEC: [u8; 32] = [0x55; 32];
+const COMMIT: u64 = 20;
+const SETTLE: u64 = 23;
+
+fn output(receipt: &Receipt) -> Output {
+    Output {
+        outputRoot: U256::from_be_bytes(receipt.output_root),
+        outputDigest: receipt.output_digest.into(),
+        keyHash: key_hash(&KEY).into(),
+        outputCid: B256::repeat_byte(0x66),
+    }
+}
+
+fn settled_event(receipt: &Receipt) -> JobSettled {
+    JobSettled {
+        job: receipt.job.into(),
+        dataset: receipt.dataset.into(),
+        owner: signer(1).address(),
+        currency: COIN,
+        amount: receipt.amount.units(),
+        k: KEY.into(),
+        receiptHash: receipt.hash().into(),
+        head: B256::repeat_byte(0x99),
+    }
+}
+
+/// What a proof shows was logged.
+fn logged(fact: &LogFact) -> LoggedEvent {
+    let log = fact.check().unwrap().0.data;
+    LoggedEvent { topics: log.topics().iter().map(|topic| topic.0).collect(), data: log.data.to_vec() }
+}
+
+/// What the chain logged for this receipt, in made-up blocks.
+fn proofs(receipt: &Receipt) -> JobFacts {
+    let (job, dataset): (B256, B256) = (receipt.job.into(), receipt.dataset.into());
+    let details = Job {
+        license: receipt.license.into(),
+        dataset,
+        owner: signer(1).address(),
+        licensee: signer(2).address(),
+        currency: COIN,
+        amount: receipt.amount.units(),
+        action: receipt.action.bit(),
+        spec: receipt.spec.into(),
+        version: receipt.version,
+        root: U256::from_be_bytes(receipt.root),
+        count: receipt.records,
+        tier: 0,
+        ownerCommitment: U256::from(1),
+        runBy: 1_800_001_000,
+        acceptWithin: 3600,
+        settleBy: 1_800_100_000,
+    };
+    let license = details.license;
+    let commitment =
+        Commitment { output: output(receipt), atBlock: COMMIT, acceptBy: 1_800_005_000, challenge: U256::ZERO };
+    let by = signer(1).address();
+    let committed = LogFact::made_up(COMMIT, ESCROW, &JobCommitted { job, dataset, by, commitment });
+    let challenge = U256::from_be_bytes(challenge(&committed.block_hash().0, &receipt.job));
+    JobFacts {
+        chain_id: CHAIN,
+        escrow: ESCROW,
+        job,
+        requested: LogFact::made_up(18, ESCROW, &JobRequested { job, license, dataset, details }),
+        drawn: LogFact::made_up(21, ESCROW, &JobDrawn { job, challenge }),
+        settled: LogFact::made_up(SETTLE, ESCROW, &settled_event(receipt)),
+        committed,
+    }
+}
+
+impl Bundle {
+    /// What the chain says of the receipt as it is now.
+    fn relogged(&mut self) {
+        let proofs = proofs(&self.receipt.receipt);
+        self.argument.statement[5] = challenge(&proofs.committed.block_hash().0, &self.receipt.receipt.job);
+        self.chain.commit_block_hash = proofs.committed.block_hash().0;
+        self.chain.settle_block_hash = proofs.settled.block_hash().0;
+        self.chain.settle_tx = proofs.settled.tx.0;
+        self.chain.settled = logged(&proofs.settled);
+        self.chain.proofs = proofs;
     }
 }
 
@@ -54,7 +130,7 @@ fn bundle() -> Bundle {
     let dataset = dataset_id(manifest.owner, &first_manifest);
     let offer = offer(dataset);
     let licensee = signer(2).address();
-    let (license_nonce, job_nonce, spec) = (U256::from(8), U256::from(9), [0x55; 32]);
+    let (license_nonce, job_nonce, spec) = (U256::from(8), U256::from(9), SPEC);
     let license = license_id(&offer.digest(), licensee, license_nonce);
     let receipt = Receipt {
         license,
@@ -69,14 +145,15 @@ fn bundle() -> Bundle {
         output_digest: [7; 32],
         amount: Amount::tokens(2),
     };
-    let settled = settled_event(&receipt);
+    let proofs = proofs(&receipt);
+    let settled = logged(&proofs.settled);
     let (job, output_digest) = (receipt.job, receipt.output_digest);
     let escrow = Domain { chain_id: CHAIN, contract: ESCROW };
     let signed = receipt.sign(&signer(1), escrow).unwrap().acknowledge(&signer(2)).unwrap();
     let payee = manifest.owner;
     let context =
         Context { chain_id: CHAIN, escrow: ESCROW, job, license, spec, output_digest, key_hash: key_hash(&KEY), payee };
-    let drawn = challenge(&[0xb1; 32], &job);
+    let drawn = challenge(&proofs.committed.block_hash().0, &job);
     Bundle {
         first_manifest,
         legal_text: Preset::EmbeddingsNonCommercial.legal_text().into(),
@@ -107,12 +184,13 @@ fn bundle() -> Bundle {
             licenses: REGISTRY,
             escrow: ESCROW,
             key_hash: key_hash(&KEY),
-            commit_block: 20,
-            commit_block_hash: [0xb1; 32],
-            settle_tx: [0x7a; 32],
-            settle_block: 23,
-            settle_block_hash: [0xb4; 32],
+            commit_block: COMMIT,
+            commit_block_hash: proofs.committed.block_hash().0,
+            settle_tx: proofs.settled.tx.0,
+            settle_block: SETTLE,
+            settle_block_hash: proofs.settled.block_hash().0,
             settled,
+            proofs,
         },
         manifest: bytes,
     }
@@ -129,7 +207,7 @@ fn bundle_survives_storage_and_holds() {
     let checks = read.checks();
     let failed: Vec<&Check> = checks.iter().filter(|check| !check.ok).collect();
     assert!(failed.is_empty(), "{failed:?}");
-    assert!(is_valid(&checks) && checks.len() == 23, "{}", checks.len());
+    assert!(is_valid(&checks) && checks.len() == 24, "{}", checks.len());
     assert!(bytes.len() < 64 * 1024, "{}", bytes.len());
 }
 
@@ -166,9 +244,9 @@ fn later_version_holds_with_its_first_manifest() {
     let second = Manifest { version: 2, previous: Some(first), ..manifest() };
     bundle.manifest = second.to_bytes().unwrap();
     let receipt = Receipt { version: 2, ..bundle.receipt.receipt.clone() };
-    bundle.chain.settled = settled_event(&receipt);
     let escrow = bundle.receipt.domain;
     bundle.receipt = receipt.sign(&signer(1), escrow).unwrap();
+    bundle.relogged();
     assert!(is_valid(&bundle.checks()), "{:?}", bundle.checks());
 }
 
@@ -205,11 +283,21 @@ fn exchanged_manifest_fails() {
 
 #[test]
 fn manifest_of_another_owner_fails() {
-    fails(&["dataset id", "offer signature", "receipt signature", "statement context", "settlement event"], |b| {
-        let other = Manifest { owner: signer(5).address(), ..manifest() };
-        b.manifest = other.to_bytes().unwrap();
-        b.first_manifest = Cid::raw(&b.manifest).digest();
-    });
+    fails(
+        &[
+            "dataset id",
+            "offer signature",
+            "receipt signature",
+            "statement context",
+            "receipt proofs",
+            "settlement event",
+        ],
+        |b| {
+            let other = Manifest { owner: signer(5).address(), ..manifest() };
+            b.manifest = other.to_bytes().unwrap();
+            b.first_manifest = Cid::raw(&b.manifest).digest();
+        },
+    );
 }
 
 #[test]
@@ -270,13 +358,20 @@ fn false_nonces_fail() {
 
 #[test]
 fn exchanged_licensee_fails() {
-    fails(&["terms as ODRL", "license id", "acknowledgement"], |b| b.licensee = signer(6).address());
+    fails(&["terms as ODRL", "license id", "acknowledgement", "receipt proofs"], |b| b.licensee = signer(6).address());
 }
 
 #[test]
 fn altered_receipt_fails() {
     fails(
-        &["receipt signature", "acknowledgement", "receipt and manifest", "statement count", "settlement event"],
+        &[
+            "receipt signature",
+            "acknowledgement",
+            "receipt and manifest",
+            "statement count",
+            "receipt proofs",
+            "settlement event",
+        ],
         |b| b.receipt.receipt.records = 299,
     );
     fails(&["receipt signature"], |b| b.receipt.signature[10] ^= 1);
@@ -289,19 +384,27 @@ fn altered_receipt_fails() {
 
 #[test]
 fn receipt_resigned_over_other_content_fails() {
-    fails(&["receipt and manifest", "statement root", "settlement event"], |b| resigned(b, |r| r.root = [1; 32]));
-    fails(&["receipt and manifest", "settlement event"], |b| resigned(b, |r| r.version = 2));
-    fails(&["receipt and terms", "settlement event"], |b| resigned(b, |r| r.action = Action::Download));
-    fails(&["receipt and terms", "settlement event"], |b| resigned(b, |r| r.amount = Amount::tokens(1)));
-    fails(&["statement output", "settlement event"], |b| resigned(b, |r| r.output_root = [1; 32]));
-    fails(&["statement context", "settlement event"], |b| resigned(b, |r| r.output_digest = [1; 32]));
+    fails(&["receipt and manifest", "statement root", "receipt proofs", "settlement event"], |b| {
+        resigned(b, |r| r.root = [1; 32])
+    });
+    fails(&["receipt and manifest", "receipt proofs", "settlement event"], |b| resigned(b, |r| r.version = 2));
+    fails(&["receipt and terms", "receipt proofs", "settlement event"], |b| {
+        resigned(b, |r| r.action = Action::Download)
+    });
+    fails(&["receipt and terms", "receipt proofs", "settlement event"], |b| {
+        resigned(b, |r| r.amount = Amount::tokens(1))
+    });
+    fails(&["statement output", "receipt proofs", "settlement event"], |b| resigned(b, |r| r.output_root = [1; 32]));
+    fails(&["statement context", "receipt proofs", "settlement event"], |b| resigned(b, |r| r.output_digest = [1; 32]));
 }
 
 #[test]
 fn statement_of_something_else_fails() {
     let names = ["root", "count", "owner", "output", "context", "challenge"].map(|name| format!("statement {name}"));
     for (index, name) in names.iter().enumerate() {
-        fails(&[name.as_str()], |b| b.argument.statement[index][31] ^= 1);
+        let proofs = (index == 5).then_some("receipt proofs");
+        let names: Vec<&str> = std::iter::once(name.as_str()).chain(proofs).collect();
+        fails(&names, |b| b.argument.statement[index][31] ^= 1);
     }
 }
 
@@ -313,29 +416,74 @@ fn proof_of_another_circuit_or_size_fails() {
 
 #[test]
 fn other_chain_or_contract_fails() {
-    fails(&["offer signature", "receipt signature", "statement context"], |b| b.chain.chain_id = 1);
-    fails(&["receipt signature", "statement context"], |b| b.chain.escrow = REGISTRY);
+    fails(&["offer signature", "receipt signature", "statement context", "receipt proofs"], |b| b.chain.chain_id = 1);
+    fails(&["receipt signature", "statement context", "receipt proofs"], |b| b.chain.escrow = REGISTRY);
     fails(&["offer signature"], |b| b.chain.licenses = ESCROW);
 }
 
 #[test]
 fn other_key_hash_or_block_hash_fails() {
-    fails(&["statement context", "settlement event"], |b| b.chain.key_hash = [1; 32]);
-    fails(&["statement challenge"], |b| b.chain.commit_block_hash = [1; 32]);
-    fails(&["settlement"], |b| b.chain.settle_block = 20);
+    fails(&["statement context", "receipt proofs", "settlement event"], |b| b.chain.key_hash = [1; 32]);
+    fails(&["statement challenge", "receipt proofs"], |b| b.chain.commit_block_hash = [1; 32]);
+    fails(&["receipt proofs"], |b| b.chain.settle_block_hash = [1; 32]);
+    fails(&["receipt proofs", "settlement"], |b| b.chain.settle_block = 20);
+    fails(&["receipt proofs"], |b| b.chain.settle_tx = [1; 32]);
 }
 
 #[test]
 fn altered_event_fails() {
     for index in 0..4 {
-        fails(&["settlement event"], |b| b.chain.settled.topics[index][31] ^= 1);
+        fails(&["receipt proofs", "settlement event"], |b| b.chain.settled.topics[index][31] ^= 1);
     }
     for index in [0, 31, 63, 95, 127] {
-        fails(&["settlement event"], |b| b.chain.settled.data[index] ^= 1);
+        fails(&["receipt proofs", "settlement event"], |b| b.chain.settled.data[index] ^= 1);
     }
-    fails(&["settlement event"], |b| b.chain.settled.data.truncate(128));
-    fails(&["settlement event"], |b| b.chain.settled.data.push(0));
-    fails(&["settlement event"], |b| b.chain.settled.topics.truncate(3));
+    fails(&["receipt proofs", "settlement event"], |b| b.chain.settled.data.truncate(128));
+    fails(&["receipt proofs", "settlement event"], |b| b.chain.settled.data.push(0));
+    fails(&["receipt proofs", "settlement event"], |b| b.chain.settled.topics.truncate(3));
+}
+
+/// One byte of one part of a proof at a time: the block's header, the receipt, the nodes between them.
+#[test]
+fn altered_proofs_fail() {
+    let parts: [fn(&mut LogFact) -> &mut Bytes; 3] = [|f| &mut f.header, |f| &mut f.receipt, |f| &mut f.nodes[0]];
+    let good = bundle().chain.proofs;
+    for part in parts {
+        for at in (0..part(&mut good.settled.clone()).len()).step_by(19) {
+            fails(&["receipt proofs"], |b| {
+                let bytes = part(&mut b.chain.proofs.settled);
+                let mut altered = bytes.to_vec();
+                altered[at] ^= 1;
+                *bytes = altered.into();
+            });
+        }
+    }
+    fails(&["receipt proofs"], |b| b.chain.proofs.settled.nodes.clear());
+    fails(&["receipt proofs"], |b| b.chain.proofs.settled.position = 1);
+    fails(&["receipt proofs"], |b| b.chain.proofs.settled.log = 1);
+    fails(&["receipt proofs"], |b| b.chain.proofs.settled.tx = B256::ZERO);
+}
+
+#[test]
+fn proofs_of_other_events_fail() {
+    fails(&["receipt proofs"], |b| b.chain.proofs.drawn = b.chain.proofs.settled.clone());
+    fails(&["receipt proofs"], |b| b.chain.proofs.job = B256::ZERO);
+    fails(&["receipt proofs"], |b| b.chain.proofs.chain_id = 1);
+    fails(&["receipt proofs"], |b| b.chain.proofs.escrow = REGISTRY);
+    // The same events from a contract of somebody else's.
+    fails(&["receipt proofs"], |b| {
+        b.chain.proofs.settled = LogFact::made_up(SETTLE, REGISTRY, &settled_event(&b.receipt.receipt));
+        b.chain.settle_block_hash = b.chain.proofs.settled.block_hash().0;
+    });
+    // Whole and consistent proofs of another job, and of the same one at another price.
+    fails(&["receipt proofs"], |b| b.chain.proofs = proofs(&Receipt { job: [1; 32], ..b.receipt.receipt.clone() }));
+    fails(&["receipt proofs"], |b| {
+        b.chain.proofs = proofs(&Receipt { amount: Amount::tokens(3), ..b.receipt.receipt.clone() });
+    });
+    // Another block with the same event: nobody said this one's hash.
+    fails(&["receipt proofs"], |b| {
+        b.chain.proofs.settled = LogFact::made_up(SETTLE + 1, ESCROW, &settled_event(&b.receipt.receipt));
+    });
 }
 
 #[test]
@@ -348,7 +496,7 @@ fn every_flipped_bit_is_refused_or_fails() {
     let bytes = bundle().to_bytes().unwrap();
     let proof = bundle().argument.proof;
     let mut unnoticed = 0;
-    for index in (0..bytes.len()).step_by(11) {
+    for index in (0..bytes.len()).step_by(29) {
         let mut bad = bytes.clone();
         bad[index] ^= 1;
         let Ok(read) = Bundle::from_bytes(&bad) else { continue };
@@ -356,8 +504,11 @@ fn every_flipped_bit_is_refused_or_fails() {
             unnoticed += 1;
         }
     }
-    // What only a chain can tell: the registry of datasets, the settling transaction, its block and the dataset's head.
-    assert!(unnoticed <= (20 + 32 + 8 + 32 + 32) / 11 + 5, "{unnoticed}");
+    // What only a chain can tell: the registry of datasets, the hashes of three transactions, and what else stands in the
+    // blocks of request and draw.
+    let proofs = bundle().chain.proofs;
+    let open = 20 + 3 * 32 + proofs.requested.header.len() + proofs.drawn.header.len();
+    assert!(unnoticed <= open / 29 + 8, "{unnoticed} of {}", bytes.len() / 29);
 }
 
 #[test]
@@ -379,8 +530,11 @@ fn other_documents_are_refused() {
     assert!(text);
     let place = bytes.windows(FORMAT.len()).position(|window| window == FORMAT.as_bytes()).unwrap();
     let mut other = bytes.clone();
-    other[place + FORMAT.len() - 1] = b'2';
-    assert!(Bundle::from_bytes(&other).unwrap_err().to_string().contains("usufruct bundle v1"));
+    other[place + FORMAT.len() - 1] = b'1';
+    let said = Bundle::from_bytes(&other).unwrap_err().to_string();
+    assert!(said.contains("a `usufruct bundle v1` and this program reads `usufruct bundle v2`"), "{said}");
+    other[place..place + 8].copy_from_slice(b"whatever");
+    assert!(Bundle::from_bytes(&other).unwrap_err().to_string().contains("no `usufruct bundle v2`"));
     let offer = bundle().offer.to_bytes().unwrap();
     assert!(Bundle::from_bytes(&offer).is_err());
 }

@@ -21,8 +21,8 @@ pub async fn facts(endpoint: Endpoint, facts: &JobFacts) -> Result<SettledJob> {
     Ok(settled)
 }
 
-/// Whether the commit's and the settlement's blocks are in the node's chain, and the settling transaction logged what a
-/// bundle says, at the contract that the bundle names. Whether that contract is one of ours is not known then: anybody
+/// Whether all blocks that a bundle's events were proved to are in the node's chain, and the settling transaction logged what
+/// the bundle says, at the contract that the bundle names. Whether that contract is one of ours is not known then: anybody
 /// can deploy one that logs the same. Where the network is known, ask [`bundle_on`].
 ///
 /// # Errors
@@ -72,6 +72,9 @@ fn check_contracts(profile: &Profile, said: &ChainFacts) -> Result<()> {
 }
 
 async fn check_bundle(link: &Link, said: &ChainFacts) -> Result<()> {
+    for block in said.proofs.check()?.blocks {
+        check_block(link, block.number, block.hash).await?;
+    }
     check_block(link, said.commit_block, said.commit_block_hash.into()).await?;
     check_block(link, said.settle_block, said.settle_block_hash.into()).await?;
     let hash = B256::from(said.settle_tx);

@@ -29,6 +29,7 @@ const MOST_NODES: usize = 16;
 
 /// One log with what proves that it is in a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogFact {
     /// The transaction's hash; a convenience that nothing rests on.
     pub tx: B256,
@@ -46,6 +47,7 @@ pub struct LogFact {
 
 /// The events of a settled job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct JobFacts {
     /// EIP-155 chain id.
     pub chain_id: u64,
@@ -242,6 +244,27 @@ fn receipt_key(position: usize) -> Nibbles {
 
 fn broken(what: &str) -> Error {
     Error::Integrity(format!("{what} does not fit the chain facts"))
+}
+
+#[cfg(test)]
+impl LogFact {
+    /// A block of this number with one transaction that logged this alone.
+    pub(crate) fn made_up(number: u64, address: Address, event: &impl SolEvent) -> Self {
+        use alloy::consensus::{Eip658Value, Receipt};
+        let log = Log { address, data: event.encode_log_data() };
+        let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 50_000, logs: vec![log] };
+        let receipt: Bytes = ReceiptEnvelope::Eip1559(receipt.with_bloom()).encoded_2718().into();
+        let receipts_root = alloy_trie::root::ordered_trie_root_encoded(std::slice::from_ref(&receipt));
+        let header = Header { number, receipts_root, timestamp: 1_800_000_000 + number, ..Default::default() };
+        let nodes = nodes(std::slice::from_ref(&receipt), 0);
+        let tx = B256::repeat_byte(number as u8);
+        Self { tx, header: alloy_rlp::encode(&header).into(), position: 0, receipt, nodes, log: 0 }
+    }
+
+    /// The hash of its block.
+    pub(crate) fn block_hash(&self) -> B256 {
+        keccak256(&self.header)
+    }
 }
 
 #[cfg(test)]

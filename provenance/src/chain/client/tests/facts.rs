@@ -145,6 +145,7 @@ async fn said(world: &World, job: B256) -> ChainFacts {
         settle_block: settled.place.block,
         settle_block_hash: world.chain.block_hash(settled.place.block).await.unwrap().0,
         settled: world.chain.settled_event(&record).await.unwrap(),
+        proofs: world.chain.job_facts(job).await.unwrap(),
     }
 }
 
