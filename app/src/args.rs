@@ -374,10 +374,13 @@ pub enum JobCommand {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Refuse a job; the buyer is refunded (contributor)
+    /// Refuse a job; the buyer is refunded (contributor, or a delegate)
     Decline {
         /// The job's id
         job: String,
+        /// As a delegate, with the owner's grant in this file
+        #[arg(long, value_name = "FILE")]
+        grant: Option<PathBuf>,
         /// Say what would happen, and do nothing
         #[arg(long)]
         dry_run: bool,
@@ -582,6 +585,9 @@ pub enum NetworkCommand {
         /// Where the chain answers
         #[arg(long)]
         rpc: String,
+        /// Say what would be deployed where, and deploy nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -591,7 +597,52 @@ pub enum WalletCommand {
     /// Address and balance
     Show,
     /// Get test money (development networks only)
-    Faucet,
+    Faucet {
+        /// Say what would be added, and send nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Other accounts that may answer jobs in your name; you stay the one who is paid
+    #[command(subcommand)]
+    Delegate(DelegateCommand),
+}
+
+/// `wallet delegate`
+#[derive(Subcommand)]
+pub enum DelegateCommand {
+    /// Sign a grant and write it to a file for the delegate
+    Add {
+        /// The delegate's account
+        account: String,
+        /// Only jobs over this dataset
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
+        /// What the jobs may do (repeat for more)
+        #[arg(long = "action", value_name = "A", default_value = "embed")]
+        actions: Vec<String>,
+        /// For how many jobs
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        jobs: u32,
+        /// For how many days
+        #[arg(long, default_value_t = 30, value_name = "DAYS")]
+        days: u32,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Say what would be signed, and sign nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// End a grant
+    Remove {
+        /// The grant's id
+        grant: String,
+        /// Say what would end, and end nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The grants you gave
+    List,
 }
 
 /// `model`

@@ -13,8 +13,8 @@ use crate::job::serve::Until;
 use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
-    approval, backup, bundle, confine, counted, dataset, deletion, demo, import, job, library, license, machine, manual,
-    model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
+    approval, backup, bundle, confine, counted, dataset, delegate, deletion, demo, import, job, library, license, machine,
+    manual, model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -131,8 +131,10 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Vault(verb) => vault_verb(&context, verb),
         Command::Network(verb) => network_verb(&context, verb),
         Command::Wallet(verb) => context.with_network(async |home, network| match verb {
-            WalletCommand::Show => wallet::show(home, network).await,
-            WalletCommand::Faucet => wallet::faucet(home, network).await,
+            WalletCommand::Show => wallet::show(home, network).await.map(Into::into),
+            WalletCommand::Faucet { dry_run: true } => wallet::faucet_would(home, network).await.map(Into::into),
+            WalletCommand::Faucet { dry_run: false } => wallet::faucet(home, network).await.map(Into::into),
+            WalletCommand::Delegate(verb) => delegate_verb(home, network, verb).await,
         }),
         Command::Approval(verb) => approval_verb(&context, verb),
         Command::Device(DeviceCommand::List) => Outcome::of(&machine::devices()?),
@@ -288,7 +290,12 @@ fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
             JobCommand::Show { job, records: false } => job::show(home, network, &job).await?.into(),
             JobCommand::Show { job, records: true } => job::uses::show(home, network, &job).await?.into(),
             JobCommand::Approve { job, dry_run } => job::approve(home, network, &job, dry_run).await?.into(),
-            JobCommand::Decline { job, dry_run } => job::decline(home, network, &job, dry_run).await?.into(),
+            JobCommand::Decline { job, grant: None, dry_run } => {
+                job::decline(home, network, &job, dry_run).await?.into()
+            }
+            JobCommand::Decline { job, grant: Some(grant), dry_run } => {
+                delegate::decline(home, network, &job, &grant, dry_run).await?.into()
+            }
             JobCommand::Run { job, dry_run: true, .. } => job::show(home, network, &job).await?.into(),
             JobCommand::Run { job, device, dry_run: false } => job::run::run(home, network, &job, device).await?.into(),
             JobCommand::Serve { device, once } => {
@@ -315,6 +322,17 @@ fn approval_verb(context: &Context, verb: ApprovalCommand) -> Result<Outcome> {
         }
         ApprovalCommand::List => approval::list(&home)?,
         ApprovalCommand::Remove { id } => approval::remove(&mut home, &id)?,
+    })
+}
+
+async fn delegate_verb(home: &mut Home, network: &Network, verb: DelegateCommand) -> Result<wallet::View> {
+    Ok(match verb {
+        DelegateCommand::Add { account, dataset, actions, jobs, days, out, dry_run } => {
+            let wanted = delegate::Wanted { account, dataset, actions, jobs, days };
+            delegate::add(home, network, &wanted, &out, dry_run).await?.into()
+        }
+        DelegateCommand::Remove { grant, dry_run } => delegate::remove(home, network, &grant, dry_run).await?.into(),
+        DelegateCommand::List => delegate::list(home, network).await?.into(),
     })
 }
 
@@ -385,6 +403,11 @@ fn network_verb(context: &Context, verb: NetworkCommand) -> Result<Outcome> {
             progress::watch_interrupt();
             Outcome::of(&context.runtime.block_on(network::serve(idle))?)
         }
-        NetworkCommand::Deploy { name, rpc } => Outcome::of(&context.runtime.block_on(network::deploy(&name, &rpc))?),
+        NetworkCommand::Deploy { name, rpc, dry_run: true } => {
+            Outcome::of(&context.runtime.block_on(network::would_deploy(&name, &rpc))?)
+        }
+        NetworkCommand::Deploy { name, rpc, dry_run: false } => {
+            Outcome::of(&context.runtime.block_on(network::deploy(&name, &rpc))?)
+        }
     }
 }

@@ -58,6 +58,8 @@ pub enum Kind {
     Receipt,
     /// A standing approval, by its id.
     Standing,
+    /// What a delegate was allowed, by the grant's id.
+    Grant,
     /// A setting.
     Setting,
 }
@@ -85,6 +87,7 @@ impl Kind {
             Kind::Intent => "intent",
             Kind::Receipt => "receipt",
             Kind::Standing => "standing",
+            Kind::Grant => "grant",
             Kind::Setting => "setting",
         }
     }

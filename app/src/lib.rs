@@ -10,6 +10,7 @@ pub mod confine;
 pub mod connector;
 pub mod counted;
 pub mod dataset;
+pub mod delegate;
 pub mod deletion;
 pub mod demo;
 pub mod error;

@@ -255,6 +255,25 @@ pub async fn deploy(name: &str, rpc: &str) -> Result<view::Network> {
     Ok(shown(&profile, false, None))
 }
 
+/// What [`deploy`] would do; nothing is sent and nothing kept.
+///
+/// # Errors
+/// Like [`deploy`].
+pub async fn would_deploy(name: &str, rpc: &str) -> Result<view::Network> {
+    check_name(name)?;
+    let site = provenance::chain::deploy::survey(Endpoint::Http(rpc.to_owned())).await?;
+    let replaced = if read_profile(&folder()?, name).is_ok() { "; the network of this name is replaced" } else { "" };
+    Ok(view::Network {
+        name: name.to_owned(),
+        chain_id: Some(site.chain_id),
+        rpc: Some(rpc.to_owned()),
+        height: Some(site.height),
+        in_use: false,
+        contracts: serde_json::Value::Null,
+        note: format!("the contracts would be deployed here, with development keys: proofs can be forged{replaced}"),
+    })
+}
+
 /// The circuits' verifying keys go into the contracts as they are pinned in this program.
 async fn deploy_to(name: &str, endpoint: Endpoint, url: &str) -> Result<Profile> {
     let mut provenance = Vec::new();

@@ -95,6 +95,11 @@ fn network_of_another_person_is_added_only_if_its_chain_answers_as_pinned() {
     let (node, url) = anvil(free_port());
     let folder = tempfile::tempdir().expect("a folder");
     let deployer = Person::new(folder.path(), "deployer");
+    let would = deployer.run(&["network", "deploy", "shared", "--rpc", &url, "--dry-run"]);
+    assert!(text(&would, "note").contains("would be deployed"), "{would:#}");
+    assert_eq!(tell(&url, "eth_blockNumber", serde_json::json!([])), "0x0");
+    assert_eq!(deployer.run(&["network", "list"])["networks"].as_array().map(Vec::len), Some(1));
+    deployer.fails(7, &["network", "deploy", "shared", "--rpc", "http://127.0.0.1:9", "--dry-run"]);
     deployer.run(&["network", "deploy", "shared", "--rpc", &url]);
     let profile = deployer.network_home.join("shared.network.json");
     let other = Person { network_home: folder.path().join("elsewhere"), ..Person::new(folder.path(), "other") };

@@ -375,3 +375,76 @@ fn damaged_vault_is_repaired_and_the_rest_is_there() {
     assert_eq!(person.run(&["vault", "repair"])["problems"].as_array().map(Vec::len), Some(0));
     person.run(&["vault", "status"]);
 }
+
+#[test]
+fn delegate_declines_within_its_grant_and_no_further() {
+    let market = Market::open();
+    let (license, job) = market.requested("diary", 10, &["--max-runs", "2"]);
+    let helper = Person::new(market.folder.path(), "helper");
+    helper.run(&["init"]);
+    let account = text(&helper.run(&["wallet", "show"]), "wallet");
+    let file = market.folder.path().join("grant.json");
+    let out = file.to_string_lossy().into_owned();
+    let add = |more: &[&'static str]| {
+        let mut args: Vec<String> = ["wallet", "delegate", "add", &account, "--out", &out].map(str::to_owned).to_vec();
+        args.extend(more.iter().map(|word| (*word).to_owned()));
+        args
+    };
+    let refused = |code: i32, more: &[&'static str]| {
+        let args = add(more);
+        market.contributor.fails(code, &args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let given = |more: &[&'static str]| {
+        let args = add(more);
+        market.contributor.run(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let decline = |job: &str| helper.try_run(&["job", "decline", job, "--grant", &out]);
+    let grants = || market.contributor.run(&["wallet", "delegate", "list"])["grants"].clone();
+
+    refused(2, &["--jobs", "0"]);
+    refused(2, &["--days", "0"]);
+    refused(2, &["--action", "dance"]);
+    refused(4, &["--dataset", "absent"]);
+    assert_eq!(given(&["--dry-run"])["state"], "live");
+    assert!(!file.exists() && grants().as_array().is_some_and(Vec::is_empty));
+    helper.fails(8, &["job", "decline", &job]);
+    assert_eq!(decline(&job).0, 4);
+
+    assert_eq!(given(&["--dataset", "diary", "--jobs", "1"])["used"], 0);
+    refused(8, &[]);
+    market.contributor.fails(8, &["job", "decline", &job, "--grant", &out]);
+    let signed = fs::read_to_string(&file).expect("a grant");
+    for (from, to) in
+        [("\"jobs\": 1", "\"jobs\": 9"), ("grant v1", "grant v2"), ("\"chain_id\": 1", "\"chain_id\": 2"), ("{", "")]
+    {
+        assert!(signed.contains(from), "{from} in {signed}");
+        fs::write(&file, signed.replacen(from, to, 1)).expect("a file");
+        assert_eq!(decline(&job).0, 6, "{to}");
+    }
+    fs::write(&file, &signed).expect("a file");
+    assert_eq!(helper.run(&["job", "decline", &job, "--grant", &out, "--dry-run"])["state"], "requested");
+    assert_eq!(helper.run(&["job", "decline", &job, "--grant", &out])["state"], "refunded");
+    assert_eq!((&grants()[0]["state"], &grants()[0]["used"]), (&"used up".into(), &1.into()));
+    let second = market.job(&license);
+    assert_eq!(decline(&second).0, 8);
+
+    fs::remove_file(&file).expect("a grant");
+    let grant = text(&given(&[]), "grant_id");
+    let remove = ["wallet", "delegate", "remove", &grant];
+    assert_eq!(market.contributor.run(&[&remove[..], &["--dry-run"]].concat())["state"], "live");
+    assert_eq!(market.contributor.run(&remove)["state"], "canceled");
+    assert_eq!(decline(&second).0, 8);
+    helper.fails(4, &remove);
+    assert_eq!(market.contributor.run(&["job", "show", &second])["state"], "requested");
+}
+
+#[test]
+fn faucet_says_what_it_would_give_and_gives_nothing() {
+    let market = Market::open();
+    let before = market.balance(&market.consumer);
+    let would = market.consumer.run(&["wallet", "faucet", "--dry-run"]);
+    assert!(text(&would, "gives").starts_with("1000"), "{would:#}");
+    assert_eq!(market.balance(&market.consumer), before);
+    market.consumer.run(&["wallet", "faucet"]);
+    assert_ne!(market.balance(&market.consumer), before);
+}

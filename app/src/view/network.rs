@@ -78,6 +78,72 @@ impl Display for Wallet {
     }
 }
 
+/// `wallet faucet --dry-run`
+#[derive(Serialize)]
+pub struct Faucet {
+    /// The address.
+    pub wallet: String,
+    /// What would be added to it.
+    pub gives: String,
+    /// The network.
+    pub network: String,
+}
+
+impl Display for Faucet {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} would be added to {} on {}, by a public transaction", self.gives, self.wallet, self.network)
+    }
+}
+
+/// `wallet delegate add`, `wallet delegate remove`
+#[derive(Serialize)]
+pub struct Grant {
+    /// Its id: the hash that was signed.
+    pub grant_id: String,
+    /// Who may act.
+    pub delegate: String,
+    /// For which dataset; every one where there is none.
+    pub dataset_id: Option<String>,
+    /// For which actions.
+    pub actions: Vec<String>,
+    /// For how many jobs.
+    pub jobs: u32,
+    /// How many it was used for.
+    pub used: u32,
+    /// Until when.
+    pub valid_until: String,
+    /// `live`, `used up`, `expired` or `canceled`.
+    pub state: String,
+    /// The transaction, where this command made one.
+    pub tx: Option<String>,
+    /// What happens next, or would happen.
+    pub note: String,
+}
+
+impl Display for Grant {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { grant_id, delegate, jobs, used, valid_until, state, .. } = self;
+        let dataset = self.dataset_id.as_deref().unwrap_or("every dataset");
+        let actions = self.actions.join(", ");
+        writeln!(f, "{grant_id} ({state})\n  {delegate} may answer {actions} jobs over {dataset}")?;
+        writeln!(f, "  {used} of {jobs} used, until {valid_until}")?;
+        if self.note.is_empty() { Ok(()) } else { writeln!(f, "  {}", self.note) }
+    }
+}
+
+/// `wallet delegate list`
+#[derive(Serialize)]
+pub struct Grants {
+    /// Every grant that was given.
+    pub grants: Vec<Grant>,
+}
+
+impl Display for Grants {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.grants.iter().try_for_each(|grant| write!(f, "{grant}"))
+    }
+}
+
 /// One embedding model.
 #[derive(Serialize, specta::Type)]
 pub struct Model {

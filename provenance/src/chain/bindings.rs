@@ -310,6 +310,7 @@ alloy::sol! {
         error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed);
         error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed);
 
+        function FAUCET_AMOUNT() external view returns (uint256);
         function faucet(address to) external;
         function faucetGiven(address to) external view returns (uint256);
         function balanceOf(address account) external view returns (uint256);

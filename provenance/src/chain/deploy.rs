@@ -53,6 +53,26 @@ pub async fn deploy(name: &str, url: &str, endpoint: Endpoint, keys: &Keys) -> R
     deploy_as(endpoint, &signer, &plan).await
 }
 
+/// A chain to which [`deploy`] could be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Survey {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The number of its newest block.
+    pub height: u64,
+}
+
+/// Whether [`deploy`] would be allowed on this chain. Nothing is sent.
+///
+/// # Errors
+/// [`Error::Refused`] where the node is neither the embedded chain nor anvil; [`Error::Network`].
+pub async fn survey(endpoint: Endpoint) -> Result<Survey> {
+    let link = Link::open(endpoint).await?;
+    link.development_only().await?;
+    let height = link.provider().get_block_number().await.map_err(super::client::transport_error)?;
+    Ok(Survey { chain_id: link.chain_id(), height })
+}
+
 /// What to deploy.
 #[derive(Debug, Clone)]
 pub struct Deployment {

@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::Filter;
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::{SolCall, SolEvent};
 
 use super::{Chain, Fact, Place, Sent, link, revert};
 use crate::chain::Signer;
@@ -89,6 +89,18 @@ impl Chain {
     pub async fn fund(&self, account: Address) -> Result<()> {
         self.development_only()?;
         self.link.fund(account).await
+    }
+
+    /// Base units that the faucet would give `account` now. Nothing is sent.
+    ///
+    /// # Errors
+    /// As [`Chain::faucet`].
+    pub async fn faucet_gives(&self, account: Address) -> Result<U256> {
+        self.development_only()?;
+        let currency = self.profile().currencies.first().map(|currency| currency.token);
+        let token = currency.ok_or_else(|| Error::Refused("this network has no currency".into()))?;
+        self.link.ask(token, RewardToken::faucetCall { to: account }.abi_encode()).await?;
+        self.ask(token, RewardToken::FAUCET_AMOUNTCall {}).await
     }
 
     /// Calls the token's faucet for the signer and returns the base units it gave.
