@@ -28,8 +28,10 @@ const PRICE: u128 = TOKEN * 5 / 2;
 const PAID: u128 = TOKEN;
 /// Questions to the node after which a device is cut off, at most; a run that meets no lie takes about this many.
 const MOST_QUESTIONS: u64 = 250;
-/// How long the quiet after the lies may last.
-const CALM: Duration = Duration::from_secs(30);
+/// Turns that each device may take once the lies are over.
+const CALM_TURNS: usize = 8;
+/// Questions between two blocks: time passes with what is asked, so that a slow machine sees the same chain as a fast one.
+const BLOCK_EVERY: u64 = 6;
 
 /// A node with an accepted job on it, and a liar in front of it.
 struct Ground {
@@ -77,6 +79,20 @@ impl Ground {
         let mut marks = self.marks.lock().await;
         self.mark(&mut marks).await;
         self.tell("anvil_mine", (format!("{blocks:#x}"),)).await;
+    }
+
+    /// Lets blocks come while the devices ask, until it is over. Mining is never cut off: the node would go on with it while
+    /// the ground is put back.
+    async fn pass(&self, blocks: u64, over: &Cell<bool>) {
+        let mut seen = self.liar.questions();
+        while !over.get() {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            let now = self.liar.questions();
+            if now >= seen + BLOCK_EVERY {
+                seen = now;
+                self.mine(blocks).await;
+            }
+        }
     }
 
     /// Undoes at least the last `depth` blocks, with all that was waiting, and goes on with others.
@@ -207,8 +223,7 @@ impl<'a> Device<'a> {
     async fn run_until(&mut self, questions: u64) -> (bool, Result<()>) {
         let liar = &self.ground.liar;
         let cut = async {
-            let start = Instant::now();
-            while liar.questions() < questions && start.elapsed() < CALM {
+            while liar.questions() < questions {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
@@ -319,13 +334,7 @@ async fn lying(
             ground.reorganize(depth).await;
         }
     };
-    let passing = async {
-        while !over.get() {
-            tokio::time::sleep(Duration::from_millis(15)).await;
-            ground.mine(1 + plan.confirmations).await;
-        }
-    };
-    let (results, (), ()) = futures::join!(running, undoing, passing);
+    let (results, (), ()) = futures::join!(running, undoing, ground.pass(1 + plan.confirmations, &over));
     tally.reorgs += u64::from(reorg.is_some());
     for (cut, result) in results {
         match result {
@@ -352,28 +361,22 @@ async fn lying(
 
 /// The node tells the truth; everything gets done now.
 async fn calm(ground: &Ground, devices: &mut [Device<'_>], plan: &Plan, seed: u64) {
-    let start = Instant::now();
+    let mut turn = 0;
     loop {
         let mut done = true;
+        turn += 1;
         for number in 0..devices.len() {
             let device = &mut devices[number];
             device.question = Duration::from_secs(10);
-            // Mining is never cut off: the node would go on with it while the ground is put back.
             let over = Cell::new(false);
             let running = async {
                 let ran = device.run().await;
                 over.set(true);
                 ran
             };
-            let passing = async {
-                while !over.get() {
-                    tokio::time::sleep(Duration::from_millis(15)).await;
-                    ground.mine(1 + plan.confirmations).await;
-                }
-            };
-            let (ran, ()) = futures::join!(running, passing);
+            let (ran, ()) = futures::join!(running, ground.pass(1 + plan.confirmations, &over));
             done &= ran.is_ok();
-            if start.elapsed() > CALM {
+            if turn > CALM_TURNS {
                 panic!("seed {seed}: {plan:?}: {ran:?}\n{}", ground.portrait(devices).await);
             }
         }
