@@ -269,7 +269,7 @@ pub async fn would_deploy(name: &str, rpc: &str) -> Result<view::Network> {
         rpc: Some(rpc.to_owned()),
         height: Some(site.height),
         in_use: false,
-        contracts: serde_json::Value::Null,
+        contracts: None,
         note: format!("the contracts would be deployed here, with development keys: proofs can be forged{replaced}"),
     })
 }

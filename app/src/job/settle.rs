@@ -7,7 +7,7 @@ use super::{Side, see, template_and_circuit, would};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::network::Network;
-use crate::{progress, view};
+use crate::{progress, time, view};
 
 /// Seconds before the deadline after which settling is not begun any more, on a chain where each block may take its time.
 /// A settlement publishes the package's key; one that comes too late is refused by the escrow and the key is out all the
