@@ -332,7 +332,8 @@ impl Link {
 
     /// The block in which the nonce was used, by bisection; `None` where the node keeps no past states.
     async fn first_block_after(&self, entry: &Entry, head: u64) -> Option<u64> {
-        let (mut low, mut high) = (entry.since, head);
+        // From the first block on: a node that said too low a count may have had a nonce signed that was used long ago.
+        let (mut low, mut high) = (0, head);
         while low < high {
             let middle = low + (high - low) / 2;
             let count = self.provider().get_transaction_count(entry.scope.account).number(middle).await.ok()?;
