@@ -2,6 +2,7 @@
 //
 //   node tools/campaign.mjs ci      everything once, by the counts of FOUNDRY_PROFILE=ci (what `npm test` does)
 //   node tools/campaign.mjs deep    FOUNDRY_PROFILE=deep, the invariants in rounds; written to campaigns/deep.log as it goes
+//   node tools/campaign.mjs fuzz    the fuzz tests alone, 100,000 cases each; written to campaigns/fuzz.log
 //
 // USUFRUCT_SEED repeats a run. Fails when a test fails, or when a selector has less than one percent of the calls.
 import { spawn } from "node:child_process";
@@ -16,7 +17,8 @@ const ROUND = 1_000;
 const ROUNDS = Number(process.env.USUFRUCT_ROUNDS ?? 20);
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const profile = process.argv[2];
+const mode = process.argv[2];
+const profile = mode === "ci" ? "ci" : "deep";
 const seed = BigInt(process.env.USUFRUCT_SEED ?? `0x${randomBytes(8).toString("hex")}`);
 const calls = new Map();
 const lines = [];
@@ -24,9 +26,9 @@ const lines = [];
 function say(line) {
   console.log(line);
   lines.push(line);
-  if (profile !== "deep") return;
+  if (mode === "ci") return;
   mkdirSync(join(root, "campaigns"), { recursive: true });
-  writeFileSync(join(root, "campaigns", "deep.log"), lines.join("\n") + "\n");
+  writeFileSync(join(root, "campaigns", `${mode}.log`), lines.join("\n") + "\n");
 }
 
 /** Runs forge, passes its failures on, and returns its exit code, output and seconds. */
@@ -92,14 +94,19 @@ async function deep() {
     say(`  fewest so far: ${least} ${count}`);
   }
   const enough = sayCalls();
-  const fuzz = await forge(["--match-test", "testFuzz", "--fuzz-seed", String(seed)], {});
-  sayTests(fuzz.text);
-  say(`fuzz: ${fuzz.seconds} s`);
-  return enough && fuzz.code === 0;
+  return (await fuzz()) && enough;
 }
 
-if (profile !== "ci" && profile !== "deep") {
-  console.error("usage: node tools/campaign.mjs ci|deep");
+async function fuzz() {
+  const run = await forge(["--match-test", "testFuzz", "--fuzz-seed", String(seed)], {});
+  sayTests(run.text);
+  say(`fuzz: seed ${seed}, ${run.seconds} s`);
+  return run.code === 0;
+}
+
+const modes = { ci, deep, fuzz };
+if (!Object.hasOwn(modes, mode)) {
+  console.error("usage: node tools/campaign.mjs ci|deep|fuzz");
   process.exit(2);
 }
-process.exit((await (profile === "ci" ? ci() : deep())) ? 0 : 1);
+process.exit((await modes[mode]()) ? 0 : 1);
