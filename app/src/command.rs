@@ -13,8 +13,8 @@ use crate::job::serve::Until;
 use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
-    approval, backup, bundle, confine, counted, dataset, delegate, deletion, demo, import, job, library, license, machine,
-    manual, model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
+    approval, backup, bundle, confine, counted, dataset, delegate, deletion, demo, import, job, library, license,
+    machine, manual, model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
 };
 
 /// What a command printed, and how the process ends.

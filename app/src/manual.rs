@@ -20,7 +20,7 @@ pub fn completions(shell: Shell) -> view::Completions {
 ///
 /// # Errors
 /// Where the folder cannot be written.
-pub fn write(folder: &Path) -> Result<view::Written> {
+pub fn write(folder: &Path) -> Result<view::ManualPages> {
     std::fs::create_dir_all(folder)?;
     clap_mangen::generate_to(Cli::command(), folder)?;
     let mut files = Vec::new();
@@ -28,7 +28,7 @@ pub fn write(folder: &Path) -> Result<view::Written> {
         files.push(entry?.path().display().to_string());
     }
     files.sort();
-    Ok(view::Written { files })
+    Ok(view::ManualPages { files })
 }
 
 #[cfg(test)]

@@ -21,12 +21,12 @@ impl Display for Completions {
 
 /// `manual`
 #[derive(Serialize)]
-pub struct Written {
+pub struct ManualPages {
     /// What was written.
     pub files: Vec<String>,
 }
 
-impl Display for Written {
+impl Display for ManualPages {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.files.iter().try_for_each(|file| writeln!(f, "{file}"))
     }
