@@ -15,12 +15,14 @@ use crate::library::{self, Place};
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::record::{self, Record};
-use crate::{counted, random, release, view};
+use crate::{counted, identifier, random, release, view};
 
 /// The name a dataset may have: it becomes public.
 const MAX_NAME: usize = 100;
 /// Bytes of a description, at most.
 const MAX_DESCRIPTION: usize = 4000;
+/// Identifiers of a kind that a report shows.
+const EXAMPLES: usize = 3;
 /// Records that a preview shows.
 const SAMPLE: usize = 8;
 /// Fields that a dataset may include: a manifest names each.
@@ -48,6 +50,12 @@ pub struct Selection {
     /// The field that statistics count, and the edges of their bins.
     #[serde(default)]
     pub statistic: Option<counted::Wanted>,
+    /// Identifiers of these kinds are masked in text and fields before anything is hashed or computed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<view::Identifier>,
+    /// Records with identifiers of these kinds are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<view::Identifier>,
 }
 
 impl TryFrom<&view::SelectionWanted> for Selection {
@@ -63,6 +71,8 @@ impl TryFrom<&view::SelectionWanted> for Selection {
             released: wanted.released.clone(),
             label: None,
             statistic: None,
+            masked: wanted.masked.clone(),
+            dropped: wanted.dropped.clone(),
         })
     }
 }
@@ -247,7 +257,7 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
         owner_salt: random::bytes::<31>()?.to_vec(),
         published: Vec::new(),
     };
-    let records = read_places(home, &places)?;
+    let records = read_places(home, &places, &dataset.selection.masked)?;
     release::kinds(&records, &dataset.selection.released)?;
     if let Some(field) = &dataset.selection.label {
         dataset.labels = Some(Labels::declare(field, &records, &dataset.fields)?);
@@ -341,7 +351,7 @@ pub fn preview(home: &Home, wanted: &view::SelectionWanted) -> Result<view::Sele
             times = Some(times.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
         }
         if found.sample.len() < SAMPLE {
-            found.sample.push(library::shown(&record)?);
+            found.sample.push(library::shown_as(&record, &selection.masked)?);
         }
         Ok(())
     })?;
@@ -355,11 +365,46 @@ pub fn preview(home: &Home, wanted: &view::SelectionWanted) -> Result<view::Sele
     Ok(found)
 }
 
+/// The personal identifiers in what is selected, as it is before masking and dropping.
+///
+/// # Errors
+/// Like [`preview`].
+pub fn identifiers(home: &Home, wanted: &view::SelectionWanted) -> Result<view::Identifiers> {
+    let selection = Selection { dropped: Vec::new(), ..Selection::try_from(wanted)? };
+    let none = |kind| view::IdentifierCount { kind, found: 0, records: 0, examples: Vec::new() };
+    let mut report = view::Identifiers { records: 0, kinds: view::Identifier::ALL.map(none).to_vec() };
+    library::each(home, &selection.sources, &mut |_, record| {
+        crate::progress::check_interrupt()?;
+        if selected(&selection, &record) {
+            report.records += 1;
+            count(&record, &mut report.kinds);
+        }
+        Ok(())
+    })?;
+    Ok(report)
+}
+
+fn count(record: &Record, kinds: &mut [view::IdentifierCount]) {
+    let found: Vec<(view::Identifier, &str)> = identifier::texts(record)
+        .flat_map(|text| identifier::find(text).into_iter().map(move |(kind, range)| (kind, &text[range])))
+        .collect();
+    for entry in kinds {
+        let mut of_kind = found.iter().filter(|(kind, _)| *kind == entry.kind).peekable();
+        entry.records += u64::from(of_kind.peek().is_some());
+        for (_, text) in of_kind {
+            entry.found += 1;
+            if entry.examples.len() < EXAMPLES && entry.examples.iter().all(|known| known != text) {
+                entry.examples.push((*text).to_owned());
+            }
+        }
+    }
+}
+
 fn selected(selection: &Selection, record: &Record) -> bool {
     let kind = selection.kinds.is_empty() || selection.kinds.contains(&record.kind);
     let from = selection.from.is_none_or(|from| record.time.is_some_and(|time| time >= from));
     let to = selection.to.is_none_or(|to| record.time.is_some_and(|time| time < to));
-    kind && from && to
+    kind && from && to && !identifier::holds(record, &selection.dropped)
 }
 
 /// That none of a dataset's records was deleted since it was created.
@@ -384,7 +429,7 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
     let places: Vec<Place> = home.find(Kind::Members, &dataset.name)?.ok_or_else(|| {
         Error::integrity(format!("the list of records of dataset {:?} is missing from the vault", dataset.name))
     })?;
-    let opened = commit_to(dataset, read_places(home, &places)?)?;
+    let opened = commit_to(dataset, read_places(home, &places, &dataset.selection.masked)?)?;
     if opened.tree.root() != dataset.root()? {
         return Err(Error::integrity(format!("the records of dataset {:?} no longer give its root", dataset.name))
             .hint("`usufruct vault check --read-data` says what was damaged."));
@@ -392,9 +437,12 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
     Ok(opened)
 }
 
-fn read_places(home: &Home, places: &[Place]) -> Result<Vec<Record>> {
+/// The records at `places`, with identifiers of the kinds that the dataset masks replaced.
+fn read_places(home: &Home, places: &[Place], masked: &[view::Identifier]) -> Result<Vec<Record>> {
     let mut reading = Progress::start("reading records");
-    library::at(home, places, &mut |done, total| reading.at(done, total))
+    let mut records = library::at(home, places, &mut |done, total| reading.at(done, total))?;
+    records.iter_mut().for_each(|record| identifier::mask(record, masked));
+    Ok(records)
 }
 
 fn commit_to(dataset: &Dataset, records: Vec<Record>) -> Result<Opened> {

@@ -139,15 +139,36 @@ impl Run {
     fn path(&mut self, home: &mut Home, path: &Path, source: &str) -> Result<()> {
         let (files, problems) = files(path);
         self.done.errors.extend(problems);
-        let mut progress = Progress::start("importing files");
         let mut adding = Adding::to(home, source)?;
         let mut unchanged = Unchanged::below(home, path)?;
         let before = self.kept;
+        let done = self.each_file(home, &mut adding, &mut unchanged, path, &files, source);
+        if self.kept > before {
+            adding.finish(home, crate::time::now())?;
+        }
+        unchanged.save(home)?;
+        if done.is_err() {
+            // The files that went in stay, with their records: a vault that stays open would otherwise know the files only.
+            home.commit()?;
+        }
+        done
+    }
+
+    fn each_file(
+        &mut self,
+        home: &mut Home,
+        adding: &mut Adding,
+        unchanged: &mut Unchanged,
+        path: &Path,
+        files: &[PathBuf],
+        source: &str,
+    ) -> Result<()> {
+        let mut progress = Progress::start("importing files");
         for (index, file) in files.iter().enumerate() {
             progress.at(index as u64, files.len() as u64)?;
             let shown = shown_name(path, file);
-            if !self.unchanged(home, &unchanged, file, &shown)? {
-                if let Some(kept) = self.file(home, &mut adding, file, source, shown)? {
+            if !self.unchanged(home, unchanged, file, &shown)? {
+                if let Some(kept) = self.file(home, adding, file, source, shown)? {
                     unchanged.remember(file, kept.stamp, kept.imported, kept.say);
                 }
             }
@@ -157,10 +178,7 @@ impl Run {
                 self.uncommitted = 0;
             }
         }
-        if self.kept > before {
-            adding.finish(home, crate::time::now())?;
-        }
-        unchanged.save(home)
+        Ok(())
     }
 
     /// Was the file imported, and is it as it was then? It is not read, and what was said of it is said again.
@@ -369,5 +387,52 @@ pub(crate) fn digest(mut file: File) -> std::io::Result<(File, [u8; 32], u64)> {
                 length += read as u64;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::error::Code;
+    use crate::progress::{Stage, Watch, watched};
+
+    /// Stops after so many looks.
+    struct After(AtomicU64);
+
+    impl Watch for After {
+        fn stage(&self, _: Stage) {}
+        fn at(&self, _: u64, _: u64) {}
+        fn stopped(&self) -> bool {
+            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
+        }
+    }
+
+    #[test]
+    fn stopped_import_keeps_whole_files_with_their_records() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let notes = dir.path().join("notes");
+        std::fs::create_dir(&notes).expect("a folder");
+        for number in 0..20 {
+            std::fs::write(notes.join(format!("{number}.txt")), format!("Note {number}.")).expect("a note");
+        }
+        crate::status::create(&dir.path().join("home"), "seven quiet herons").expect("a vault");
+        let mut home = Home::open(&dir.path().join("home"), "seven quiet herons").expect("open");
+        let mut whole = 0;
+        for looks in [0, 1, 5, 12, 25] {
+            let paths = [notes.clone()];
+            let stopped = watched(Arc::new(After(AtomicU64::new(looks))), || run(&mut home, &paths, None));
+            assert_eq!(stopped.expect_err("it was stopped").code, Code::Interrupted);
+            home.commit().expect("what another command would commit");
+            let records = library::search(&home, None, "", 100).expect("records").total;
+            let known = home.names(Kind::Imported).expect("files").len() as u64;
+            assert_eq!(records, known, "a file is known whose records are not");
+            assert!(records >= whole);
+            whole = records;
+        }
+        assert!(0 < whole && whole < 20, "{whole}");
+        assert_eq!(run(&mut home, &[notes], None).expect("imported").records, 20 - whole);
     }
 }

@@ -307,7 +307,12 @@ fn searched(record: &Record) -> String {
 /// # Errors
 /// `Failure` where it cannot be encoded.
 pub(crate) fn shown(record: &Record) -> Result<view::Record> {
-    let text = searched(record);
+    shown_as(record, &[])
+}
+
+/// A record as a dataset would have it that masks these kinds; under its own id.
+pub(crate) fn shown_as(record: &Record, masked: &[view::Identifier]) -> Result<view::Record> {
+    let text = crate::identifier::masked(&searched(record), masked);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut preview: String = line.chars().take(PREVIEW_CHARS).collect();
     if preview.len() < line.len() {

@@ -279,10 +279,15 @@ impl Desk {
         }
         let first = paths[0].file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let subject = source.clone().unwrap_or(first);
+        let again = paths.clone();
         let act = move |desk: &Desk| {
             desk.hold.change(|home| app::import::run(home, &paths, source.as_deref())).map(Outcome::Imported)
         };
-        self.start(TaskKind::Import, &subject, act)
+        let started = self.start(TaskKind::Import, &subject, act);
+        if started.is_err() {
+            self.offer(again);
+        }
+        started
     }
 
     /// What jobs run on, by the settings.

@@ -86,7 +86,8 @@ impl Hold {
     /// # Errors
     /// `Locked` while there is none; what `ask` returns.
     pub fn open<T>(&self, ask: impl FnOnce(&mut Home) -> Result<T>) -> Result<T> {
-        let home = self.home.with(|home| home.another());
+        // What the page asks by itself is no use of the vault; what a person does comes with a touch.
+        let home = self.home.look(Home::another);
         let mut home = home.ok_or_else(locked)??;
         // Locked meanwhile: whatever went wrong because of it, that is what to say.
         ask(&mut home).map_err(|error| if self.is_open() { error } else { locked() })
@@ -190,6 +191,39 @@ mod tests {
         assert!(hold.if_open(app::status::vault).unwrap().is_none());
         assert_eq!(hold.open(|home| app::library::sources(home)).err().unwrap().code, Code::Locked);
         assert_eq!(hold.open(|home| app::dataset::list(home)).err().unwrap().code, Code::Locked);
+    }
+
+    #[test]
+    fn use_that_outlives_the_lock_finds_the_vault_closed() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        let answer = hold.open(|home| {
+            hold.lock(|| Ok(()))?;
+            app::library::sources(home)
+        });
+        assert_eq!(answer.err().unwrap().code, Code::Locked);
+        assert!(Home::open(hold.dir(), PASSPHRASE).unwrap().is_held());
+    }
+
+    #[test]
+    fn change_waits_for_another_and_ends_with_the_lock() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        let (enter, entered) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                hold.change(|_| {
+                    enter.send(()).unwrap();
+                    std::thread::sleep(Duration::from_millis(300));
+                    Ok(Instant::now())
+                })
+            });
+            entered.recv().unwrap();
+            let second = hold.change(|_| Ok(Instant::now())).unwrap();
+            assert!(second >= first.join().unwrap().unwrap(), "two changed at a time");
+        });
+        hold.lock(|| Ok(())).unwrap();
+        assert_eq!(hold.change(|_| Ok(())).err().unwrap().code, Code::Locked);
     }
 
     #[test]

@@ -41,6 +41,7 @@ fn run() -> Result<(), String> {
     if let Some(problem) = renderer_problem() {
         return Err(problem);
     }
+    app::log::keep();
     let dir = home_dir().map_err(|error| error.to_string())?;
     let idle = idle()?;
     let commands = command::all();

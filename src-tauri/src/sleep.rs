@@ -20,7 +20,9 @@ pub fn watch(app: &AppHandle) {
         gio::DBusSignalFlags::NONE,
         move |_, _, _, _, _, said| {
             if said.child_value(0).get::<bool>() == Some(true) {
-                app.state::<Desk>().locked();
+                // Not here: closing the vault waits for its current step, and this thread answers the window.
+                let app = app.clone();
+                std::thread::spawn(move || app.state::<Desk>().locked());
             }
         },
     );

@@ -195,6 +195,7 @@ impl One {
             Err(error) => {
                 let stopped = error.code == Code::Interrupted || self.stopped.load(Ordering::SeqCst);
                 view.state = if stopped { TaskState::Stopped } else { TaskState::Failed };
+                app::log::note(&format!("{} {:?} {:?}", view.started_at, view.kind, error.code));
                 view.failure = Some(Failure::from(error));
             }
         }

@@ -3,6 +3,7 @@
 
 pub mod market;
 pub mod stage;
+pub mod window;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

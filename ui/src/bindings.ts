@@ -57,6 +57,8 @@ export const commands = {
 	datasetList: () => __TAURI_INVOKE<Datasets>("dataset_list"),
 	/**  What a selection comes to: counts and a sample. Keeps nothing. */
 	datasetPreview: (selection: SelectionWanted) => __TAURI_INVOKE<SelectionFound>("dataset_preview", { selection }),
+	/**  The personal identifiers that a selection holds, by kind: to be dropped, masked or kept. */
+	datasetIdentifiers: (selection: SelectionWanted) => __TAURI_INVOKE<Identifiers>("dataset_identifiers", { selection }),
 	/**  Makes a dataset of a selection, in this vault only. */
 	datasetCreate: (name: string, description: string, selection: SelectionWanted) => __TAURI_INVOKE<Dataset>("dataset_create", { name, description, selection }),
 	/**  What publishing a dataset would make public, forever. Publishes nothing. */
@@ -136,6 +138,8 @@ export const commands = {
 	settingsChange: (settings: Settings) => __TAURI_INVOKE<Settings>("settings_change", { settings }),
 	/**  About this program. */
 	aboutShow: () => __TAURI_INVOKE<About>("about_show"),
+	/**  The last lines that this program said of itself: warnings and errors, no content. */
+	logShow: () => __TAURI_INVOKE<Log>("log_show"),
 	/**  Locks the vault and ends the program. The page lists `deadline_list` and running tasks first. */
 	appQuit: () => __TAURI_INVOKE<null>("app_quit"),
 	/**  The recovery phrase of a vault that was just created: once, and only to the window `recovery`. */
@@ -403,6 +407,39 @@ export type Failure = {
 	hint: string | null,
 };
 
+/**  A kind of personal identifier that has a form of its own. */
+export type Identifier = 
+/**  An e-mail address. */
+"email" | 
+/**  A phone number. */
+"phone" | 
+/**  A bank account's number (ISO 13616). */
+"iban" | 
+/**  A payment card's number (ISO/IEC 7812). */
+"card" | 
+/**  An IP address. */
+"ip";
+
+/**  How often one kind was found. */
+export type IdentifierCount = {
+	/**  The kind. */
+	kind: Identifier,
+	/**  How many were found. */
+	found: number,
+	/**  In how many records. */
+	records: number,
+	/**  Some of them. */
+	examples: string[],
+};
+
+/**  The personal identifiers in what is selected, before anything is dropped or masked. */
+export type Identifiers = {
+	/**  Records that were looked into: all that are selected. */
+	records: number,
+	/**  Every kind, found or not. */
+	kinds: IdentifierCount[],
+};
+
 /**  `import` */
 export type Import = {
 	/**  Files that went in or were there already. */
@@ -554,6 +591,12 @@ export type License = {
 export type Licenses = {
 	/**  Licenses held, and licenses given on own datasets. */
 	licenses: License[],
+};
+
+/**  `log_show` */
+export type Log = {
+	/**  The oldest first. */
+	lines: string[],
 };
 
 /**  One embedding model. */
@@ -822,6 +865,10 @@ export type SelectionWanted = {
 	fields: string[],
 	/**  The fields whose values leave with each row of a licensed run. */
 	released: string[],
+	/**  Identifiers of these kinds are replaced by the kind's word wherever the dataset has text. */
+	masked: Identifier[],
+	/**  Records that hold identifiers of these kinds are left out. */
+	dropped: Identifier[],
 };
 
 /**  What the person set. Kept in a file beside the vault: it is read before the vault is open and holds nothing secret. */

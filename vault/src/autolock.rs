@@ -81,6 +81,15 @@ impl<T: Send + 'static> AutoLock<T> {
         done
     }
 
+    /// Looks at what is held, if anything is. That does not count as use: a program may ask by itself.
+    pub fn look<R>(&self, ask: impl FnOnce(&T) -> R) -> Option<R> {
+        let mut state = self.state();
+        if state.left().is_zero() {
+            state.held = None;
+        }
+        state.held.as_ref().map(ask)
+    }
+
     /// Counts as use.
     pub fn touch(&self) {
         let mut state = self.state();
@@ -202,6 +211,17 @@ mod tests {
         assert_eq!(wiped.load(Ordering::SeqCst), 0);
         assert!(hold.is_unlocked());
         wait_for(&wiped, 1);
+    }
+
+    #[test]
+    fn looking_does_not_keep_it() {
+        let (hold, wiped, _) = held(Duration::from_millis(300));
+        let end = Instant::now() + Duration::from_secs(20);
+        while hold.look(|_| ()).is_some() {
+            assert!(Instant::now() < end, "looking counted as use");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(wiped.load(Ordering::SeqCst), 1);
     }
 
     #[test]

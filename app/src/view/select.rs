@@ -4,6 +4,61 @@ use serde::{Deserialize, Serialize};
 
 use super::{ImportError, Record, Terms};
 
+/// A kind of personal identifier that has a form of its own.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(rename_all = "snake_case")]
+pub enum Identifier {
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+    /// A bank account's number (ISO 13616).
+    Iban,
+    /// A payment card's number (ISO/IEC 7812).
+    Card,
+    /// An IP address.
+    Ip,
+}
+
+impl Identifier {
+    /// All kinds.
+    pub const ALL: [Identifier; 5] =
+        [Identifier::Email, Identifier::Phone, Identifier::Iban, Identifier::Card, Identifier::Ip];
+
+    /// The word for it, which also takes its place in masked text.
+    pub fn word(self) -> &'static str {
+        match self {
+            Identifier::Email => "email",
+            Identifier::Phone => "phone",
+            Identifier::Iban => "iban",
+            Identifier::Card => "card",
+            Identifier::Ip => "ip",
+        }
+    }
+}
+
+/// The personal identifiers in what is selected, before anything is dropped or masked.
+#[derive(Serialize, specta::Type)]
+pub struct Identifiers {
+    /// Records that were looked into: all that are selected.
+    pub records: u64,
+    /// Every kind, found or not.
+    pub kinds: Vec<IdentifierCount>,
+}
+
+/// How often one kind was found.
+#[derive(Serialize, specta::Type, Clone, Debug, PartialEq, Eq)]
+pub struct IdentifierCount {
+    /// The kind.
+    pub kind: Identifier,
+    /// How many were found.
+    pub found: u64,
+    /// In how many records.
+    pub records: u64,
+    /// Some of them.
+    pub examples: Vec<String>,
+}
+
 /// Which records go into a dataset, and which of their fields.
 #[derive(Deserialize, Serialize, specta::Type, Clone, Debug, Default)]
 pub struct SelectionWanted {
@@ -19,6 +74,10 @@ pub struct SelectionWanted {
     pub fields: Vec<String>,
     /// The fields whose values leave with each row of a licensed run.
     pub released: Vec<String>,
+    /// Identifiers of these kinds are replaced by the kind's word wherever the dataset has text.
+    pub masked: Vec<Identifier>,
+    /// Records that hold identifiers of these kinds are left out.
+    pub dropped: Vec<Identifier>,
 }
 
 /// What a selection comes to.

@@ -137,6 +137,13 @@ pub struct About {
     pub home: String,
 }
 
+/// `log_show`
+#[derive(Serialize, specta::Type)]
+pub struct Log {
+    /// The oldest first.
+    pub lines: Vec<String>,
+}
+
 /// Something with an end, which a person should know of before closing the window.
 #[derive(Serialize, specta::Type, Clone)]
 pub struct Deadline {

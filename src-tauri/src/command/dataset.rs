@@ -2,7 +2,7 @@
 
 use app::home::Home;
 use app::network::Network;
-use app::view::{Act, Dataset, Datasets, Published, SelectionFound, SelectionWanted};
+use app::view::{Act, Dataset, Datasets, Identifiers, Published, SelectionFound, SelectionWanted};
 use app::{dataset, publish};
 use tauri::State;
 
@@ -20,6 +20,13 @@ pub async fn dataset_list(desk: State<'_, Desk>) -> Answer<Datasets> {
 #[specta::specta]
 pub async fn dataset_preview(desk: State<'_, Desk>, selection: SelectionWanted) -> Answer<SelectionFound> {
     desk.open(move |home| dataset::preview(home, &selection)).await
+}
+
+/// The personal identifiers that a selection holds, by kind: to be dropped, masked or kept.
+#[tauri::command]
+#[specta::specta]
+pub async fn dataset_identifiers(desk: State<'_, Desk>, selection: SelectionWanted) -> Answer<Identifiers> {
+    desk.open(move |home| dataset::identifiers(home, &selection)).await
 }
 
 /// Makes a dataset of a selection, in this vault only.

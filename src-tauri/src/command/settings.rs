@@ -1,6 +1,6 @@
 //! Networks, devices, models, settings, the end of the program.
 
-use app::view::{About, Devices, Models, Network, Networks, Settings, Wallet};
+use app::view::{About, Devices, Log, Models, Network, Networks, Settings, Wallet};
 use app::{machine, model, network, settings, wallet};
 use tauri::{State, async_runtime};
 
@@ -98,6 +98,13 @@ pub async fn settings_change(desk: State<'_, Desk>, settings: Settings) -> Answe
 #[specta::specta]
 pub fn about_show(desk: State<'_, Desk>) -> About {
     machine::about(desk.hold.dir())
+}
+
+/// The last lines that this program said of itself: warnings and errors, no content.
+#[tauri::command]
+#[specta::specta]
+pub async fn log_show(desk: State<'_, Desk>) -> Answer<Log> {
+    desk.open(|_| Ok(app::log::lines())).await
 }
 
 /// Locks the vault and ends the program. The page lists `deadline_list` and running tasks first.

@@ -1,0 +1,385 @@
+//! The window, as a person uses it: the real program on a screen of its own, driven through WebKit's WebDriver.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long anything on the page may take, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The name under which WebDriver hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// The file that takes what the program says.
+const SAID: &str = "said.log";
+
+/// Waits for something to be there.
+///
+/// # Panics
+/// When it is not there in time.
+pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {} s for {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A process that ends, with all that it started, when this is dropped.
+struct Ending(Child);
+
+impl Ending {
+    fn start(command: &mut Command, package: &str) -> Ending {
+        match command.process_group(0).spawn() {
+            Ok(child) => Ending(child),
+            Err(error) => {
+                let program = command.get_program().to_string_lossy().into_owned();
+                panic!("{program} does not start ({error}): install the Debian package {package}")
+            }
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// The running program, its screen and the driver that types and clicks in it.
+pub struct Window {
+    said: PathBuf,
+    port: u16,
+    path: String,
+    _driver: Ending,
+    _screen: Ending,
+}
+
+impl Window {
+    /// Opens it for the vault in `home`; everything else that it keeps goes below `place`.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn open(place: &Path, home: &Path) -> Window {
+        Window::open_with(place, home, &[])
+    }
+
+    /// With these in its environment.
+    ///
+    /// # Panics
+    /// When the driver refuses, or it is not there in time.
+    pub fn open_with(place: &Path, home: &Path, environment: &[(&str, &str)]) -> Window {
+        Window::open_on(place, home, environment, &[])
+    }
+
+    /// With these in its environment, opened with these files.
+    ///
+    /// # Panics
+    /// When it does not open.
+    pub fn open_on(place: &Path, home: &Path, environment: &[(&str, &str)], files: &[&Path]) -> Window {
+        let program = crate::program("usufruct-desktop");
+        let (screen, display) = screen();
+        let runtime = place.join("runtime");
+        std::fs::DirBuilder::new().mode(0o700).create(&runtime).expect("the driver answers as it should");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .expect("the driver answers as it should")
+            .local_addr()
+            .expect("the driver answers as it should")
+            .port();
+        let mut command = Command::new("WebKitWebDriver");
+        let said = std::fs::File::create(place.join(SAID)).expect("a file for what the program says");
+        command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(said);
+        command
+            .env("DISPLAY", display)
+            .env("XDG_RUNTIME_DIR", &runtime)
+            .env("XDG_DATA_HOME", place.join("data"))
+            .env("XDG_CACHE_HOME", place.join("cache"));
+        command
+            .env("USUFRUCT_HOME", home)
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .env("LC_ALL", "C.UTF-8")
+            .env("NO_AT_BRIDGE", "1")
+            .env("GDK_BACKEND", "x11");
+        command.envs(environment.iter().copied());
+        command.env_remove("WAYLAND_DISPLAY").env_remove("LANGUAGE").env_remove("USUFRUCT_PASSPHRASE");
+        let driver = Ending::start(&mut command, "webkit2gtk-driver");
+        until("WebKitWebDriver to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
+        let mut window = Window { said: place.join(SAID), port, path: String::new(), _driver: driver, _screen: screen };
+        let wanted =
+            json!({"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": {"binary": program, "args": files}}}});
+        let opened =
+            window.post("/session", &wanted).unwrap_or_else(|error| panic!("the window does not open: {error}"));
+        window.path = format!("/session/{}", opened["sessionId"].as_str().expect("the driver answers as it should"));
+        window
+    }
+
+    /// The element, once it is there.
+    ///
+    /// # Panics
+    /// When the driver refuses, or it is not there in time.
+    pub fn element(&self, selector: &str) -> String {
+        until(selector, || self.find(selector))
+    }
+
+    /// The element, if it is there.
+    pub fn find(&self, selector: &str) -> Option<String> {
+        let found = self.post("/element", &json!({"using": "css selector", "value": selector})).ok()?;
+        Some(found[ELEMENT].as_str()?.to_owned())
+    }
+
+    /// The text of the first element, once it is there; an element that is replaced meanwhile is looked for again.
+    ///
+    /// # Panics
+    /// When the driver refuses, or it is not there in time.
+    pub fn text(&self, selector: &str) -> String {
+        until(selector, || {
+            let id = self.find(selector)?;
+            Some(self.get(&format!("/element/{id}/text")).ok()?.as_str()?.to_owned())
+        })
+    }
+
+    /// The texts of all such elements.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn texts(&self, selector: &str) -> Vec<String> {
+        let script = json!({"script": "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", "args": [selector]});
+        let found = self.post("/execute/sync", &script).expect("the driver answers as it should");
+        found
+            .as_array()
+            .expect("the driver answers as it should")
+            .iter()
+            .map(|text| text.as_str().expect("the driver answers as it should").to_owned())
+            .collect()
+    }
+
+    /// Types into the element.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn type_into(&self, selector: &str, keys: &str) {
+        let id = self.element(selector);
+        self.post(&format!("/element/{id}/value"), &json!({"text": keys})).expect("the driver answers as it should");
+    }
+
+    /// Empties an input.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn clear(&self, selector: &str) {
+        let id = self.element(selector);
+        self.post(&format!("/element/{id}/clear"), &json!({})).expect("the driver answers as it should");
+    }
+
+    /// Clicks the element, as a mouse would.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn click(&self, selector: &str) {
+        let id = self.element(selector);
+        self.post(&format!("/element/{id}/click"), &json!({})).expect("the driver answers as it should");
+    }
+
+    /// Clicks, where the window may close under the click: the driver calls that an error.
+    pub fn try_click(&self, selector: &str) {
+        if let Some(id) = self.find(selector) {
+            let _ = self.post(&format!("/element/{id}/click"), &json!({}));
+        }
+    }
+
+    /// What a script on the page returns.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn run(&self, script: &str) -> String {
+        let value = self
+            .post("/execute/sync", &json!({"script": script, "args": []}))
+            .expect("the driver answers as it should");
+        value.as_str().expect("the driver answers as it should").to_owned()
+    }
+
+    /// What a command answers when the page's own script calls it, as JSON.
+    ///
+    /// # Panics
+    /// When the driver refuses, or it is not there in time.
+    pub fn call(&self, command: &str) -> String {
+        let script = "const done = arguments[1]; window.__TAURI_INTERNALS__.invoke(arguments[0]).then((v) => done(JSON.stringify(v ?? null)), (e) => done(JSON.stringify(e)))";
+        let value = self
+            .post("/execute/async", &json!({"script": script, "args": [command]}))
+            .expect("the driver answers as it should");
+        value.as_str().expect("the driver answers as it should").to_owned()
+    }
+
+    /// What a command answers when the page's own script calls it with these arguments, or the failure.
+    ///
+    /// # Errors
+    /// The failure that the command answered, or text where the call itself was refused.
+    ///
+    /// # Panics
+    /// When there is no answer in time.
+    pub fn invoke(&self, command: &str, args: &Value) -> Result<Value, Value> {
+        let call = self.begin(command, args);
+        self.outcome(&call)
+    }
+
+    /// Calls a command and does not wait.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn begin(&self, command: &str, args: &Value) -> String {
+        let script = "const [command, args] = arguments; const calls = (window.calls ??= []); const at = calls.push(null) - 1; window.__TAURI_INTERNALS__.invoke(command, args).then((v) => (calls[at] = { ok: v ?? null }), (e) => (calls[at] = { failed: e })); return String(at)";
+        let begun = self.post("/execute/sync", &json!({"script": script, "args": [command, args]}));
+        begun.expect("the page's script runs").as_str().expect("a number").to_owned()
+    }
+
+    /// What a call that was begun came to.
+    ///
+    /// # Errors
+    /// Like [`Window::invoke`].
+    ///
+    /// # Panics
+    /// When there is no answer in time.
+    pub fn outcome(&self, call: &str) -> Result<Value, Value> {
+        let answered = until(&format!("call {call} to be answered"), || self.answered(call));
+        if answered.get("failed").is_some() { Err(answered["failed"].clone()) } else { Ok(answered["ok"].clone()) }
+    }
+
+    /// What a call came to, if it was answered.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn answered(&self, call: &str) -> Option<Value> {
+        let script = json!({"script": "return window.calls[Number(arguments[0])]", "args": [call]});
+        let answer = self.post("/execute/sync", &script).expect("the page's script runs");
+        (!answer.is_null()).then_some(answer)
+    }
+
+    /// What the program and the driver wrote to standard error.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap_or_default()
+    }
+
+    /// All windows.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn handles(&self) -> Vec<String> {
+        let handles = self.get("/window/handles").expect("the driver answers as it should");
+        handles
+            .as_array()
+            .expect("the driver answers as it should")
+            .iter()
+            .map(|handle| handle.as_str().expect("the driver answers as it should").to_owned())
+            .collect()
+    }
+
+    /// The main window's handle and that of the other one, once there are two.
+    ///
+    /// # Panics
+    /// When the driver refuses, or it is not there in time.
+    pub fn both(&self) -> (String, String) {
+        let main = self
+            .get("/window")
+            .expect("the driver answers as it should")
+            .as_str()
+            .expect("the driver answers as it should")
+            .to_owned();
+        let other = until("a second window", || self.handles().into_iter().find(|handle| *handle != main));
+        (main, other)
+    }
+
+    /// Goes on in another window.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn switch(&self, handle: &str) {
+        self.post("/window", &json!({"handle": handle})).expect("the driver answers as it should");
+    }
+
+    /// Asks the driver.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn get(&self, path: &str) -> Result<Value, String> {
+        self.ask("GET", path, "")
+    }
+
+    /// Tells the driver.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+        self.ask("POST", path, &body.to_string())
+    }
+
+    /// One request of the WebDriver protocol; its value, or the driver's error.
+    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value, String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|error| error.to_string())?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
+        let head = format!(
+            "{method} {}{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            self.path,
+            self.port,
+            body.len()
+        );
+        stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body.as_bytes()))
+            .map_err(|error| error.to_string())?;
+        let answer = body_of(BufReader::new(stream)).map_err(|error| format!("{method} {path}: {error}"))?;
+        let value = serde_json::from_slice::<Value>(&answer).map_err(|error| error.to_string())?["value"].take();
+        if value.get("error").is_some() && value.get("stacktrace").is_some() {
+            Err(value.to_string())
+        } else {
+            Ok(value)
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let _ = self.ask("DELETE", "", "");
+    }
+}
+
+fn body_of(mut answer: impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        answer.read_line(&mut line)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(std::io::Error::other)?;
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    answer.read_exact(&mut body)?;
+    Ok(body)
+}
+
+/// A screen in memory, and its name.
+fn screen() -> (Ending, String) {
+    let mut command = Command::new("Xvfb");
+    command
+        .args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut screen = Ending::start(&mut command, "xvfb");
+    let mut line = String::new();
+    BufReader::new(screen.0.stdout.take().expect("the driver answers as it should"))
+        .read_line(&mut line)
+        .expect("the driver answers as it should");
+    assert!(!line.trim().is_empty(), "Xvfb found no free display");
+    (screen, format!(":{}", line.trim()))
+}

@@ -1,0 +1,371 @@
+//! The window's commands in the real program: money and data with confirmations, the lock, and calls that make no sense.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tests::market::{Market, notes};
+use tests::window::{Window, until};
+use tests::{root, text};
+
+/// Commands that ask by a dialog of the system's: nobody is there to close it.
+const DIALOGS: [&str; 7] =
+    ["import_files", "import_folder", "vault_backup", "bundle_export", "reward_export", "model_add", "recover_folder"];
+/// Commands that answer while the vault is locked, and what they may do then.
+const UNLOCKED: [&str; 12] = [
+    "vault_home",          // names the folder
+    "vault_exists",        // says whether there is a vault
+    "passphrase_strength", // says something of what was typed
+    "vault_status",        // says nothing
+    "vault_create",        // refused: there is one
+    "vault_unlock",        // the way in
+    "recover_open",        // the other way in
+    "vault_lock",          // locks what is locked
+    "vault_touch",         // keeps nothing open that is not
+    "settings_show",       // language and theme of the unlock page
+    "about_show",          // the program's version
+    "app_quit",            // the way out
+];
+
+fn open(market: &Market, files: &[&Path]) -> Window {
+    let models = app::model::folder().expect("a folder of models").join("model");
+    let keys = app::home::data_dir().expect("a data folder").join("keys");
+    let network = &market.contributor.network_home;
+    let environment = [
+        ("USUFRUCT_NETWORK_HOME", network.to_str().expect("a plain path")),
+        ("USUFRUCT_MODEL", models.to_str().expect("a plain path")),
+        ("USUFRUCT_KEYS", keys.to_str().expect("a plain path")),
+    ];
+    let window = Window::open_on(market.folder.path(), &market.contributor.home, &environment, files);
+    until("the page", || window.find("#passphrase"));
+    window
+}
+
+fn unlock(window: &Window, market: &Market) {
+    let passphrase = json!({"passphrase": market.contributor.passphrase});
+    window.invoke("vault_unlock", &passphrase).expect("the passphrase is right");
+}
+
+/// Does what asks for a confirmation, and answers it in its window by a click.
+fn confirmed(window: &Window, command: &str, args: &Value, answer: &str) -> (Result<Value, Value>, String) {
+    let call = window.begin(command, args);
+    let (main, confirm) = window.both();
+    // The main page can neither read the question nor answer it.
+    for command in ["confirm_show", "confirm_yes", "confirm_no"] {
+        let denied = window.invoke(command, &json!({"nonce": ""})).expect_err("the main window confirmed by itself");
+        assert!(denied.to_string().contains("not allowed"), "{command}: {denied}");
+    }
+    assert!(window.answered(&call).is_none(), "it was done before it was confirmed");
+    window.switch(&confirm);
+    let question = until("the question", || window.text("main").contains('\n').then(|| window.text("main")));
+    assert!(window.call("vault_status").contains("not allowed"), "the confirmation window read the vault");
+    until("the answers", || window.find(&format!("{answer}:not([disabled])")));
+    window.try_click(answer);
+    until("the confirmation window to close", || (window.handles().len() == 1).then_some(()));
+    window.switch(&main);
+    (window.outcome(&call), question)
+}
+
+fn yes(window: &Window, command: &str, args: &Value) -> (Value, String) {
+    let (outcome, question) = confirmed(window, command, args, "[data-testid=confirm-yes]");
+    (outcome.unwrap_or_else(|failure| panic!("{command}: {failure}")), question)
+}
+
+fn ended(window: &Window, task: &Value) -> Value {
+    until("the task to end", || {
+        let tasks = window.invoke("task_list", &json!({})).expect("the tasks");
+        let found = tasks["tasks"].as_array()?.iter().find(|one| one["id"] == task["id"])?.clone();
+        (found["state"] != "running").then_some(found)
+    })
+}
+
+#[test]
+fn money_and_data_move_in_the_window_only_when_confirmed() {
+    let market = Market::open();
+    let folder = market.folder.path().join("diary");
+    notes(&folder, "diary", 12);
+    std::fs::write(folder.join("mail.txt"), "Write to ann@example.org or call +33 6 12 34 56 78.").expect("a note");
+    let window = open(&market, &[&folder]);
+    unlock(&window, &market);
+
+    // Nothing goes to a network before one is chosen.
+    assert_eq!(window.invoke("network_chosen", &json!({})), Ok(Value::Null));
+    let refused = window.invoke("offer_list", &json!({})).expect_err("a network was asked");
+    assert!(refused["message"].as_str().is_some_and(|words| words.contains("no network")), "{refused}");
+    assert_eq!(window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen")["in_use"], true);
+
+    // Import: a preview, then a task.
+    let preview = window.invoke("import_preview", &json!({})).expect("a preview");
+    assert_eq!((&preview["source"], preview["files"].as_array().map(Vec::len)), (&json!("diary"), Some(13)));
+    assert_eq!(window.invoke("vault_status", &json!({})).expect("a status")["records"], 0);
+    let task = ended(&window, &window.invoke("import_start", &json!({"source": null})).expect("a task"));
+    assert_eq!((&task["state"], &task["imported"]["records"]), (&json!("done"), &json!(13)));
+
+    // A dataset without the record that names somebody.
+    let mut selection = json!({"sources": ["diary"], "kinds": [], "from": null, "to": null, "fields": [], "released": [], "masked": [], "dropped": []});
+    let report = window.invoke("dataset_identifiers", &json!({"selection": selection})).expect("a report");
+    assert_eq!(report["kinds"][0], json!({"kind": "email", "found": 1, "records": 1, "examples": ["ann@example.org"]}));
+    selection["dropped"] = json!(["email"]);
+    assert_eq!(window.invoke("dataset_preview", &json!({"selection": selection})).expect("counts")["records"], 12);
+    let made = json!({"name": "diary", "description": "", "selection": selection});
+    assert_eq!(window.invoke("dataset_create", &made).expect("a dataset")["records"], 12);
+
+    // Publishing: declined, then confirmed.
+    let name = json!({"name": "diary"});
+    let public = window.invoke("dataset_public", &name).expect("facts")["public"].clone();
+    let (declined, _) = confirmed(&window, "dataset_publish", &name, "[data-testid=confirm-no]");
+    assert_eq!(declined.expect_err("it was declined")["code"], "refused");
+    assert_eq!(window.invoke("dataset_list", &json!({})).expect("datasets")["datasets"][0]["state"], "draft");
+    let (published, question) = yes(&window, "dataset_publish", &name);
+    assert!(published["tx"].is_string());
+    for fact in public.as_array().expect("facts") {
+        assert!(question.contains(fact.as_str().expect("text")), "{fact} was not asked: {question}");
+    }
+
+    // An offer; the consumer buys it and requests a job from the command line.
+    let wanted = json!({"preset": "embeddings-non-commercial", "price": "2.5", "max_runs": 2, "duration_days": null, "respond_hours": null, "accept_hours": null, "min_records": null, "max_licenses": 1, "licensee": null, "valid_days": 30});
+    let (offer, question) = yes(&window, "offer_create", &json!({"dataset": "diary", "wanted": wanted}));
+    assert!(question.contains("2.5 USU"), "{question}");
+    let license = market.license(&text(&offer, "offer_cid"));
+    let job = json!({"job": market.job(&license)});
+
+    // The job: what leaves is asked, then it runs as a task that a reload of the page does not end.
+    let inbox = window.invoke("job_inbox", &json!({})).expect("an inbox");
+    let leaves = inbox["jobs"][0]["leaves"].as_array().expect("facts").clone();
+    assert!(window.invoke("job_run", &job).is_ok(), "a task was refused");
+    let task = until("the refusal", || {
+        let task = window.invoke("task_list", &json!({})).expect("tasks")["tasks"][0].clone();
+        (task["state"] == "failed").then_some(task)
+    });
+    assert_eq!(task["failure"]["code"], "refused", "a job ran before it was approved: {task}");
+    let (approved, question) = yes(&window, "job_approve", &job);
+    assert_eq!(approved["state"], "approved");
+    for fact in &leaves {
+        assert!(question.contains(fact.as_str().expect("text")), "{fact} was not asked: {question}");
+    }
+    let task = window.invoke("job_run", &job).expect("a task");
+    assert_eq!(task["stages"], json!(["read", "compute", "commit", "prove"]));
+    window.run("location.reload(); return ''");
+    until("the page again", || window.find("h1"));
+    let task = ended(&window, &task);
+    assert_eq!((&task["state"], &task["job"]["state"]), (&json!("done"), &json!("drawn")), "{task}");
+
+    // Accepted, settled, withdrawn.
+    market.consumer.run(&["job", "accept", job["job"].as_str().expect("an id")]);
+    let task = ended(&window, &window.invoke("job_settle", &job).expect("a task"));
+    assert_eq!(task["job"]["state"], "settled", "{task}");
+    assert_eq!(window.invoke("reward_list", &json!({})).expect("rewards")["claimable"], "2.5 USU");
+    let (claimed, question) = yes(&window, "reward_claim", &json!({}));
+    assert!(question.contains("2.5 USU"));
+    assert_eq!((&claimed["claimed"], &claimed["claimable"]), (&json!("2.5 USU"), &json!("0 USU")));
+    assert_eq!(window.invoke("reward_history", &json!({})).expect("payments")["payments"][0]["value"], 2.5);
+
+    // The trail, its receipt, and the lock.
+    let filter = json!({"filter": {"dataset": null, "consumer": null, "from": null, "to": null}});
+    let trail = window.invoke("trail_show", &filter).expect("a trail");
+    assert!(trail["edges"].as_array().expect("edges").iter().all(|edge| edge["verified"] == true), "{trail}");
+    assert_eq!(window.invoke("receipt_show", &job).expect("a receipt")["valid"], true);
+    window.invoke("vault_lock", &json!({})).expect("locked");
+    assert_eq!(window.invoke("reward_list", &json!({})).expect_err("open")["code"], "locked");
+    unlock(&window, &market);
+    assert_eq!(window.invoke("vault_status", &json!({})).expect("a status")["datasets"], 1);
+    assert!(!window.said().contains("panicked"), "{}", window.said());
+}
+
+#[test]
+fn lock_closes_the_question_and_does_nothing() {
+    let market = Market::open();
+    market.publish("diary", 10);
+    let window = open(&market, &[]);
+    unlock(&window, &market);
+    window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen");
+    let wanted = json!({"preset": "embeddings-non-commercial", "price": "1", "max_runs": null, "duration_days": null, "respond_hours": null, "accept_hours": null, "min_records": null, "max_licenses": 1, "licensee": null, "valid_days": 30});
+    let call = window.begin("offer_create", &json!({"dataset": "diary", "wanted": wanted}));
+    let (main, _) = window.both();
+    let second = window.invoke("dataset_publish", &json!({"name": "diary"})).expect_err("published twice");
+    assert_eq!(second["code"], "refused", "{second}");
+    window.invoke("vault_lock", &json!({})).expect("locked");
+    until("the question to close", || (window.handles() == [main.as_str()]).then_some(()));
+    assert!(window.outcome(&call).is_err(), "an offer was made while the vault was locked");
+    unlock(&window, &market);
+    assert_eq!(window.invoke("offer_list", &json!({})).expect("offers")["offers"], json!([]));
+}
+
+#[test]
+fn locked_vault_refuses_every_command_but_a_few() {
+    let market = Market::open();
+    let window = open(&market, &[]);
+    let mut refused = 0;
+    for command in commands() {
+        if UNLOCKED.contains(&command.name.as_str()) {
+            continue;
+        }
+        let failure = window.invoke(&command.name, &command.sensible()).expect_err(&command.name);
+        assert_eq!(failure["code"], "locked", "{}: {failure}", command.name);
+        refused += 1;
+    }
+    assert!(refused > 40, "{refused}");
+    assert_eq!(window.invoke("vault_status", &json!({})), Ok(Value::Null));
+    let create = window.invoke("vault_create", &json!({"passphrase": "seven quiet herons wading"}));
+    assert_eq!(create.expect_err("a second vault")["code"], "refused");
+}
+
+/// `USUFRUCT_FUZZ` calls of each command (6), from `USUFRUCT_FUZZ_SEED` (1).
+#[test]
+fn odd_calls_are_refused_and_nothing_panics() {
+    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let (rounds, seed) = (number("USUFRUCT_FUZZ", 6), number("USUFRUCT_FUZZ_SEED", 1));
+    let started = std::time::Instant::now();
+    let market = Market::open();
+    market.publish("diary", 10);
+    let window = open(&market, &[]);
+    unlock(&window, &market);
+    window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen");
+    let mut dice = Dice(seed);
+    let (mut calls, mut refused) = (0, 0);
+    for command in commands() {
+        let silent = ["app_quit", "recover_open", "import_sample", "vault_lock", "settings_change"];
+        if DIALOGS.contains(&command.name.as_str()) || silent.contains(&command.name.as_str()) {
+            continue;
+        }
+        for _ in 0..rounds {
+            let args = command.odd(&mut dice);
+            calls += 1;
+            refused += u64::from(window.invoke(&command.name, &args).is_err());
+        }
+    }
+    let status = window.invoke("vault_status", &json!({})).expect("the vault is still open");
+    assert_eq!(status["records"], 10, "odd calls deleted or added records");
+    assert_eq!(window.handles().len(), 1, "an odd call opened a window");
+    let said = window.said();
+    assert!(!said.contains("panicked"), "{said}");
+    println!("seed {seed}: {calls} calls, {refused} refused, {} s", started.elapsed().as_secs());
+}
+
+/// A command of the main window, with the types of its parameters, as the bindings state them.
+struct Command {
+    name: String,
+    parameters: Vec<(String, String)>,
+}
+
+fn commands() -> Vec<Command> {
+    let capability = std::fs::read_to_string(root().join("src-tauri/capabilities/main.json")).expect("a capability");
+    let capability: Value = serde_json::from_str(&capability).expect("JSON");
+    let bindings = std::fs::read_to_string(root().join("ui/src/bindings.ts")).expect("bindings");
+    let allowed = capability["permissions"].as_array().expect("permissions").iter().filter_map(Value::as_str);
+    let commands = allowed.filter_map(|permission| permission.strip_prefix("allow-")).map(|name| {
+        let name = name.replace('-', "_");
+        let line = bindings.lines().find(|line| line.contains(&format!("(\"{name}\""))).expect(&name);
+        let between = line.split_once(": (").and_then(|(_, rest)| rest.split_once(") =>")).expect("parameters").0;
+        let parameter = |text: &str| {
+            let (name, kind) = text.split_once(": ").expect("a parameter");
+            (name.to_owned(), kind.to_owned())
+        };
+        Command { name, parameters: between.split(", ").filter(|text| !text.is_empty()).map(parameter).collect() }
+    });
+    let commands: Vec<Command> = commands.collect();
+    assert!(commands.len() > 50, "{}", commands.len());
+    commands
+}
+
+impl Command {
+    /// Arguments of the right types.
+    fn sensible(&self) -> Value {
+        self.parameters.iter().map(|(name, kind)| (name.clone(), sensible(kind))).collect()
+    }
+
+    /// Arguments that nobody would send: of the wrong types, huge, foreign, or missing.
+    fn odd(&self, dice: &mut Dice) -> Value {
+        let mut args = serde_json::Map::new();
+        for (name, kind) in &self.parameters {
+            let value = match dice.below(4) {
+                0 => sensible(kind),
+                1 => dice.any(),
+                2 => dice.text(),
+                _ => bent(&sensible(kind), dice),
+            };
+            if dice.below(12) > 0 {
+                args.insert(name.clone(), value);
+            }
+        }
+        Value::Object(args)
+    }
+}
+
+fn sensible(kind: &str) -> Value {
+    match kind {
+        "string" => json!("diary"),
+        "number" => json!(1),
+        "boolean" => json!(false),
+        "string[]" => json!([]),
+        "SelectionWanted" => {
+            json!({"sources": [], "kinds": [], "from": null, "to": null, "fields": [], "released": [], "masked": [], "dropped": []})
+        }
+        "OfferWanted" => {
+            json!({"preset": "private", "price": "1", "max_runs": null, "duration_days": null, "respond_hours": null, "accept_hours": null, "min_records": null, "max_licenses": 1, "licensee": null, "valid_days": 1})
+        }
+        "TrailFilter" => json!({"dataset": null, "consumer": null, "from": null, "to": null}),
+        "Settings" => {
+            json!({"auto_lock_minutes": 10, "language": "system", "theme": "system", "device": "auto", "notifications": true})
+        }
+        other if other.ends_with(" | null") => Value::Null,
+        other => panic!("a parameter of type {other}: say what a sensible one is"),
+    }
+}
+
+/// The same with one of its values replaced.
+fn bent(value: &Value, dice: &mut Dice) -> Value {
+    let Some(fields) = value.as_object() else { return dice.any() };
+    let mut fields = fields.clone();
+    let at = dice.below(fields.len() as u64) as usize;
+    let name = fields.keys().nth(at).expect("a field").clone();
+    let new = if dice.below(2) == 0 { dice.any() } else { dice.text() };
+    fields.insert(name, if dice.below(4) == 0 { json!([new]) } else { new });
+    Value::Object(fields)
+}
+
+/// Numbers that look random and are the same for the same seed (splitmix64, Steele et al. 2014).
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn any(&mut self) -> Value {
+        match self.below(10) {
+            0 => Value::Null,
+            1 => json!(true),
+            2 => json!(-1),
+            3 => json!(1e308),
+            4 => json!(u64::MAX),
+            5 => json!(0.5),
+            6 => json!([]),
+            7 => json!({"__proto__": {"polluted": true}}),
+            8 => json!([[[[[["deep"]]]]]]),
+            _ => json!(4_294_967_296_u64),
+        }
+    }
+
+    fn text(&mut self) -> Value {
+        match self.below(10) {
+            0 => json!(""),
+            1 => json!("x".repeat(1 << 20)),
+            2 => json!("\0"),
+            3 => json!("../../../../etc/passwd"),
+            4 => json!(format!("0x{:064x}", self.next())),
+            5 => json!(format!("{:064x}", self.next())),
+            6 => json!("<script>window.ran = 1</script>"),
+            7 => json!("\u{202e}\u{feff}🦀".repeat(1000)),
+            8 => json!("9999-99-99"),
+            _ => json!("0x0000000000000000000000000000000000000000"),
+        }
+    }
+}
