@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tests::market::{Market, notes};
+use tests::root;
 use tests::window::{Window, until};
-use tests::{root, text};
 
+const YES: &str = "[data-testid=confirm-yes]";
+const NO: &str = "[data-testid=confirm-no]";
 /// Commands that ask by a dialog of the system's: nobody is there to close it.
 const DIALOGS: [&str; 7] =
     ["import_files", "import_folder", "vault_backup", "bundle_export", "reward_export", "model_add", "recover_folder"];
@@ -45,29 +47,32 @@ fn unlock(window: &Window, market: &Market) {
     window.invoke("vault_unlock", &passphrase).expect("the passphrase is right");
 }
 
-/// Does what asks for a confirmation, and answers it in its window by a click.
-fn confirmed(window: &Window, command: &str, args: &Value, answer: &str) -> (Result<Value, Value>, String) {
-    let call = window.begin(command, args);
+/// Does what asks for a confirmation, reads the question in its window and answers it by a click; the question.
+fn asked(window: &Window, act: impl FnOnce(), answer: &str) -> String {
+    act();
     let (main, confirm) = window.both();
     // The main page can neither read the question nor answer it.
     for command in ["confirm_show", "confirm_yes", "confirm_no"] {
         let denied = window.invoke(command, &json!({"nonce": ""})).expect_err("the main window confirmed by itself");
         assert!(denied.to_string().contains("not allowed"), "{command}: {denied}");
     }
-    assert!(window.answered(&call).is_none(), "it was done before it was confirmed");
     window.switch(&confirm);
-    let question = until("the question", || window.text("main").contains('\n').then(|| window.text("main")));
+    let ready = format!("{answer}:not([disabled])");
+    until("the question", || window.find(&ready));
+    let question = window.text("main");
     assert!(window.call("vault_status").contains("not allowed"), "the confirmation window read the vault");
-    until("the answers", || window.find(&format!("{answer}:not([disabled])")));
-    window.try_click(answer);
+    window.try_click(&ready);
     until("the confirmation window to close", || (window.handles().len() == 1).then_some(()));
     window.switch(&main);
-    (window.outcome(&call), question)
+    question
 }
 
-fn yes(window: &Window, command: &str, args: &Value) -> (Value, String) {
-    let (outcome, question) = confirmed(window, command, args, "[data-testid=confirm-yes]");
-    (outcome.unwrap_or_else(|failure| panic!("{command}: {failure}")), question)
+fn all_asked(question: &str, facts: &Value) {
+    for fact in facts.as_array().expect("facts") {
+        // The page folds white space.
+        let fact = fact.as_str().expect("text").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(question.contains(&fact), "{fact} was not asked: {question}");
+    }
 }
 
 fn ended(window: &Window, task: &Value) -> Value {
@@ -85,90 +90,129 @@ fn money_and_data_move_in_the_window_only_when_confirmed() {
     notes(&folder, "diary", 12);
     std::fs::write(folder.join("mail.txt"), "Write to ann@example.org or call +33 6 12 34 56 78.").expect("a note");
     let window = open(&market, &[&folder]);
-    unlock(&window, &market);
+    window.type_into("#passphrase", &format!("{}\u{e007}", market.contributor.passphrase));
+
+    // Import: the preview of what the window was opened with, then a task.
+    let start = "[data-testid=import-start]:not([disabled])";
+    window.element(start);
+    assert_eq!(window.invoke("vault_status", &json!({})).expect("a status")["records"], 0);
+    window.click(start);
+    window.element("[data-testid=task][data-state=done]");
+    assert_eq!(window.invoke("vault_status", &json!({})).expect("a status")["records"], 13);
 
     // Nothing goes to a network before one is chosen.
-    assert_eq!(window.invoke("network_chosen", &json!({})), Ok(Value::Null));
     let refused = window.invoke("offer_list", &json!({})).expect_err("a network was asked");
     assert!(refused["message"].as_str().is_some_and(|words| words.contains("no network")), "{refused}");
-    assert_eq!(window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen")["in_use"], true);
+    window.click("[data-testid=page-settings]");
+    window.click("[data-testid=network-use][data-network=embedded]");
+    until("the network", || (window.invoke("network_chosen", &json!({})) != Ok(Value::Null)).then_some(()));
 
-    // Import: a preview, then a task.
-    let preview = window.invoke("import_preview", &json!({})).expect("a preview");
-    assert_eq!((&preview["source"], preview["files"].as_array().map(Vec::len)), (&json!("diary"), Some(13)));
-    assert_eq!(window.invoke("vault_status", &json!({})).expect("a status")["records"], 0);
-    let task = ended(&window, &window.invoke("import_start", &json!({"source": null})).expect("a task"));
-    assert_eq!((&task["state"], &task["imported"]["records"]), (&json!("done"), &json!(13)));
-
-    // A dataset without the record that names somebody.
-    let mut selection = json!({"sources": ["diary"], "kinds": [], "from": null, "to": null, "fields": [], "released": [], "masked": [], "dropped": []});
-    let report = window.invoke("dataset_identifiers", &json!({"selection": selection})).expect("a report");
-    assert_eq!(report["kinds"][0], json!({"kind": "email", "found": 1, "records": 1, "examples": ["ann@example.org"]}));
-    selection["dropped"] = json!(["email"]);
-    assert_eq!(window.invoke("dataset_preview", &json!({"selection": selection})).expect("counts")["records"], 12);
-    let made = json!({"name": "diary", "description": "", "selection": selection});
-    assert_eq!(window.invoke("dataset_create", &made).expect("a dataset")["records"], 12);
-
-    // Publishing: declined, then confirmed.
-    let name = json!({"name": "diary"});
-    let public = window.invoke("dataset_public", &name).expect("facts")["public"].clone();
-    let (declined, _) = confirmed(&window, "dataset_publish", &name, "[data-testid=confirm-no]");
-    assert_eq!(declined.expect_err("it was declined")["code"], "refused");
+    // A dataset. Publishing it is declined, then confirmed.
+    window.click("[data-testid=page-datasets]");
+    window.click("[data-testid=dataset-new]");
+    window.type_into("[data-testid=dataset-name]", "diary");
+    until("the count", || (window.text("[data-testid=dataset-count]") == "13").then_some(()));
+    window.click("[data-testid=dataset-create]:not([disabled])");
+    window.click("[data-testid=dataset-public]");
+    let public = window.invoke("dataset_public", &json!({"name": "diary"})).expect("facts")["public"].clone();
+    let publish = || window.click("[data-testid=dataset-publish]:not([disabled])");
+    asked(&window, publish, NO);
     assert_eq!(window.invoke("dataset_list", &json!({})).expect("datasets")["datasets"][0]["state"], "draft");
-    let (published, question) = yes(&window, "dataset_publish", &name);
-    assert!(published["tx"].is_string());
-    for fact in public.as_array().expect("facts") {
-        assert!(question.contains(fact.as_str().expect("text")), "{fact} was not asked: {question}");
-    }
+    let question = asked(&window, publish, YES);
+    all_asked(&question, &public);
 
     // An offer; the consumer buys it and requests a job from the command line.
-    let wanted = json!({"preset": "embeddings-non-commercial", "price": "2.5", "max_runs": 2, "duration_days": null, "respond_hours": null, "accept_hours": null, "min_records": null, "max_licenses": 1, "licensee": null, "valid_days": 30});
-    let (offer, question) = yes(&window, "offer_create", &json!({"dataset": "diary", "wanted": wanted}));
+    window.click("[data-testid=offer-new]");
+    let question = asked(&window, || window.click("[data-testid=offer-create]:not([disabled])"), YES);
     assert!(question.contains("2.5 USU"), "{question}");
-    let license = market.license(&text(&offer, "offer_cid"));
-    let job = json!({"job": market.job(&license)});
-
-    // The job: what leaves is asked, then it runs as a task that a reload of the page does not end.
-    let inbox = window.invoke("job_inbox", &json!({})).expect("an inbox");
-    let leaves = inbox["jobs"][0]["leaves"].as_array().expect("facts").clone();
-    assert!(window.invoke("job_run", &job).is_ok(), "a task was refused");
-    let task = until("the refusal", || {
-        let task = window.invoke("task_list", &json!({})).expect("tasks")["tasks"][0].clone();
-        (task["state"] == "failed").then_some(task)
+    let offer = until("the offer", || {
+        let offers = window.invoke("offer_list", &json!({})).expect("offers");
+        offers["offers"][0]["offer_cid"].as_str().map(str::to_owned)
     });
+    let license = market.license(&offer);
+    let id = market.job(&license);
+    let job = json!({"job": id});
+
+    // The job: it does not run before it was approved; what leaves is asked.
+    let task = ended(&window, &window.invoke("job_run", &job).expect("a task"));
     assert_eq!(task["failure"]["code"], "refused", "a job ran before it was approved: {task}");
-    let (approved, question) = yes(&window, "job_approve", &job);
-    assert_eq!(approved["state"], "approved");
-    for fact in &leaves {
-        assert!(question.contains(fact.as_str().expect("text")), "{fact} was not asked: {question}");
-    }
-    let task = window.invoke("job_run", &job).expect("a task");
+    let leaves = window.invoke("job_show", &job).expect("the job")["leaves"].clone();
+    window.click("[data-testid=page-jobs]");
+    window.element("[data-testid=job][data-state=requested]");
+    let question = asked(&window, || window.click("[data-testid=job-approve]"), YES);
+    all_asked(&question, &leaves);
+
+    // It runs as a task that a reload of the page does not end.
+    window.click("[data-testid=job-run]");
+    let running = |task: &Value| task["subject"] == id.as_str() && task["state"] == "running";
+    let task = until("the task", || {
+        let tasks = window.invoke("task_list", &json!({})).expect("tasks");
+        tasks["tasks"].as_array()?.iter().find(|task| running(task)).cloned()
+    });
     assert_eq!(task["stages"], json!(["read", "compute", "commit", "prove"]));
     window.run("location.reload(); return ''");
-    until("the page again", || window.find("h1"));
+    until("the page again", || window.find("[data-testid=page-jobs]"));
     let task = ended(&window, &task);
     assert_eq!((&task["state"], &task["job"]["state"]), (&json!("done"), &json!("drawn")), "{task}");
 
     // Accepted, settled, withdrawn.
-    market.consumer.run(&["job", "accept", job["job"].as_str().expect("an id")]);
-    let task = ended(&window, &window.invoke("job_settle", &job).expect("a task"));
-    assert_eq!(task["job"]["state"], "settled", "{task}");
-    assert_eq!(window.invoke("reward_list", &json!({})).expect("rewards")["claimable"], "2.5 USU");
-    let (claimed, question) = yes(&window, "reward_claim", &json!({}));
-    assert!(question.contains("2.5 USU"));
-    assert_eq!((&claimed["claimed"], &claimed["claimable"]), (&json!("2.5 USU"), &json!("0 USU")));
+    market.consumer.run(&["job", "accept", &id]);
+    window.click("[data-testid=page-home]");
+    window.click("[data-testid=page-jobs]");
+    window.click("[data-testid=job-settle]");
+    window.element("[data-testid=job][data-state=settled]");
+    window.click("[data-testid=page-rewards]");
+    let question = asked(&window, || window.click("[data-testid=reward-claim]:not([disabled])"), YES);
+    assert!(question.contains("2.5 USU"), "{question}");
+    let rewards = until("the withdrawal", || {
+        let rewards = window.invoke("reward_list", &json!({})).expect("rewards");
+        (rewards["claimable"] == "0 USU").then_some(rewards)
+    });
+    assert_eq!(rewards["claimed"], "2.5 USU");
     assert_eq!(window.invoke("reward_history", &json!({})).expect("payments")["payments"][0]["value"], 2.5);
 
     // The trail, its receipt, and the lock.
+    window.click("[data-testid=page-trail]");
+    window.element("[data-testid=trail-node]");
     let filter = json!({"filter": {"dataset": null, "consumer": null, "from": null, "to": null}});
     let trail = window.invoke("trail_show", &filter).expect("a trail");
     assert!(trail["edges"].as_array().expect("edges").iter().all(|edge| edge["verified"] == true), "{trail}");
     assert_eq!(window.invoke("receipt_show", &job).expect("a receipt")["valid"], true);
-    window.invoke("vault_lock", &json!({})).expect("locked");
+    window.click("[data-testid=vault-lock]");
+    until("the unlock page", || window.find("#passphrase"));
     assert_eq!(window.invoke("reward_list", &json!({})).expect_err("open")["code"], "locked");
-    unlock(&window, &market);
+    window.type_into("#passphrase", &format!("{}\u{e007}", market.contributor.passphrase));
+    window.element("[data-testid=page-home]");
     assert_eq!(window.invoke("vault_status", &json!({})).expect("a status")["datasets"], 1);
     assert!(!window.said().contains("panicked"), "{}", window.said());
+}
+
+#[test]
+fn identifiers_are_reported_dropped_and_masked() {
+    let market = Market::open();
+    let folder = market.folder.path().join("diary");
+    notes(&folder, "diary", 9);
+    std::fs::write(folder.join("mail.txt"), "Write to ann@example.org or call +33 6 12 34 56 78.").expect("a note");
+    let window = open(&market, &[&folder]);
+    unlock(&window, &market);
+    ended(&window, &window.invoke("import_start", &json!({"source": null})).expect("a task"));
+    let mut selection = sensible("SelectionWanted");
+    let report = window.invoke("dataset_identifiers", &json!({"selection": selection})).expect("a report");
+    assert_eq!(report["records"], 10);
+    let email = json!({"kind": "email", "found": 1, "records": 1, "examples": ["ann@example.org"]});
+    assert_eq!(report["kinds"][0], email);
+    selection["masked"] = json!(["email", "phone"]);
+    let found = window.invoke("dataset_preview", &json!({"selection": selection})).expect("counts");
+    assert_eq!(found["records"], 10);
+    let shown = |found: &Value| found["sample"].to_string();
+    assert!(shown(&found).contains("Write to [email] or call [phone]."), "{found}");
+    let made = |name: &str, selection: &Value| json!({"name": name, "description": "", "selection": selection});
+    let masked = window.invoke("dataset_create", &made("masked", &selection)).expect("a dataset");
+    selection["masked"] = json!([]);
+    let kept = window.invoke("dataset_create", &made("kept", &selection)).expect("a dataset");
+    assert_ne!(masked["root"], kept["root"]);
+    selection["dropped"] = json!(["email"]);
+    assert_eq!(window.invoke("dataset_create", &made("dropped", &selection)).expect("a dataset")["records"], 9);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // The words of the confirmation window, in English and French. The facts themselves come from Rust.
 import type { Act } from "./bindings";
+import { locale, type Locale } from "./text.svelte";
 
 interface Words {
   title: string;
@@ -43,4 +44,7 @@ const fr: Words = {
   gone: "Il n’y a rien à confirmer.",
 };
 
-export const confirmText: Words = navigator.language.startsWith("fr") ? fr : en;
+const words: Record<Locale, Words> = { en, fr };
+
+/** The words in the language that the window was told. */
+export const confirmWords = (): Words => words[locale()];
