@@ -1,11 +1,16 @@
 //! The window's commands in the real program: money and data with confirmations, the lock, and calls that make no sense.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use app::error::Code;
+use app::home::{Home, Kind};
+use app::progress::{Stage, Watch, watched};
 use serde_json::{Value, json};
 use tests::market::{Market, notes};
-use tests::root;
 use tests::window::{Window, until};
+use tests::{program, root};
 
 const YES: &str = "[data-testid=confirm-yes]";
 const NO: &str = "[data-testid=confirm-no]";
@@ -191,19 +196,19 @@ fn money_and_data_move_in_the_window_only_when_confirmed() {
 fn identifiers_are_reported_dropped_and_masked() {
     let market = Market::open();
     let folder = market.folder.path().join("diary");
-    notes(&folder, "diary", 9);
+    notes(&folder, "diary", 6);
     std::fs::write(folder.join("mail.txt"), "Write to ann@example.org or call +33 6 12 34 56 78.").expect("a note");
     let window = open(&market, &[&folder]);
     unlock(&window, &market);
     ended(&window, &window.invoke("import_start", &json!({"source": null})).expect("a task"));
     let mut selection = sensible("SelectionWanted");
     let report = window.invoke("dataset_identifiers", &json!({"selection": selection})).expect("a report");
-    assert_eq!(report["records"], 10);
+    assert_eq!(report["records"], 7);
     let email = json!({"kind": "email", "found": 1, "records": 1, "examples": ["ann@example.org"]});
     assert_eq!(report["kinds"][0], email);
     selection["masked"] = json!(["email", "phone"]);
     let found = window.invoke("dataset_preview", &json!({"selection": selection})).expect("counts");
-    assert_eq!(found["records"], 10);
+    assert_eq!(found["records"], 7);
     let shown = |found: &Value| found["sample"].to_string();
     assert!(shown(&found).contains("Write to [email] or call [phone]."), "{found}");
     let made = |name: &str, selection: &Value| json!({"name": name, "description": "", "selection": selection});
@@ -212,7 +217,7 @@ fn identifiers_are_reported_dropped_and_masked() {
     let kept = window.invoke("dataset_create", &made("kept", &selection)).expect("a dataset");
     assert_ne!(masked["root"], kept["root"]);
     selection["dropped"] = json!(["email"]);
-    assert_eq!(window.invoke("dataset_create", &made("dropped", &selection)).expect("a dataset")["records"], 9);
+    assert_eq!(window.invoke("dataset_create", &made("dropped", &selection)).expect("a dataset")["records"], 6);
 }
 
 #[test]
@@ -283,6 +288,41 @@ fn odd_calls_are_refused_and_nothing_panics() {
     let said = window.said();
     assert!(!said.contains("panicked"), "{said}");
     println!("seed {seed}: {calls} calls, {refused} refused, {} s", started.elapsed().as_secs());
+}
+
+/// Stops after so many looks.
+struct After(AtomicU64);
+
+impl Watch for After {
+    fn stage(&self, _: Stage) {}
+    fn at(&self, _: u64, _: u64) {}
+    fn stopped(&self) -> bool {
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
+    }
+}
+
+#[test]
+fn stopped_import_keeps_whole_files_with_their_records() {
+    app::worker::set_manner(app::worker::Manner::of(&program("usufruct")));
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().join("notes");
+    notes(&folder, "rain", 20);
+    app::status::create(&dir.path().join("home"), "seven quiet herons").expect("a vault");
+    let mut home = Home::open(&dir.path().join("home"), "seven quiet herons").expect("open");
+    let mut whole = 0;
+    for looks in [0, 1, 5, 12, 25] {
+        let paths = [folder.clone()];
+        let stopped = watched(Arc::new(After(AtomicU64::new(looks))), || app::import::run(&mut home, &paths, None));
+        assert_eq!(stopped.expect_err("it was stopped").code, Code::Interrupted);
+        home.commit().expect("what another command would commit");
+        let records = app::library::search(&home, None, "", 100).expect("records").total;
+        let known = home.names(Kind::Imported).expect("files").len() as u64;
+        assert_eq!(records, known, "a file is known whose records are not");
+        assert!(records >= whole);
+        whole = records;
+    }
+    assert!(0 < whole && whole < 20, "{whole}");
+    assert_eq!(app::import::run(&mut home, &[folder], None).expect("imported").records, 20 - whole);
 }
 
 /// A command of the main window, with the types of its parameters, as the bindings state them.
