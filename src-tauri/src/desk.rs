@@ -290,6 +290,16 @@ impl Desk {
         started
     }
 
+    /// Takes out, in the background, what was deleted before the vault was locked.
+    pub fn finish_deletions(&self) {
+        let desk = self.clone();
+        std::thread::spawn(move || {
+            if let Err(error) = desk.hold.change(app::deletion::finish) {
+                app::log::note(&format!("deleted records were not taken out: {:?}", error.code));
+            }
+        });
+    }
+
     /// What jobs run on, by the settings.
     pub fn device(&self) -> DeviceChoice {
         match self.settings().device {

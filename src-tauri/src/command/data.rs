@@ -28,7 +28,7 @@ pub async fn record_delete(desk: State<'_, Desk>, record: String) -> Answer<Dele
     desk.change(move |home| library::delete(home, &record, false)).await
 }
 
-/// Takes a deletion back.
+/// Takes a deletion back: until the vault was locked and is opened again.
 #[tauri::command]
 #[specta::specta]
 pub async fn record_restore(desk: State<'_, Desk>, record: String) -> Answer<()> {

@@ -47,12 +47,17 @@ pub async fn vault_create(desk: State<'_, Desk>, passphrase: String) -> Answer<(
     desk.off(move |desk| desk.hold.create(&secret, || desk.show(Beside::Recovery))).await
 }
 
-/// Opens the vault.
+/// Opens the vault. Records that were deleted before it was locked are taken out now: that is no longer taken back.
 #[tauri::command]
 #[specta::specta]
 pub async fn vault_unlock(desk: State<'_, Desk>, passphrase: String) -> Answer<()> {
     let secret = Zeroizing::new(passphrase);
-    desk.off(move |desk| desk.hold.unlock(&secret)).await
+    desk.off(move |desk| {
+        desk.hold.unlock(&secret)?;
+        desk.finish_deletions();
+        Ok(())
+    })
+    .await
 }
 
 /// Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. The
