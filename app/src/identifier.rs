@@ -50,7 +50,8 @@ pub fn find(text: &str) -> Vec<Found> {
             let start = candidate.start();
             let alone = !touches(text[..start].chars().next_back());
             let end = (pattern.is)(candidate.as_str()).map(|length| start + length);
-            match end.filter(|&end| alone && !touches(text[end..].chars().next())) {
+            let whole = |&end: &usize| !touches(text[end..].chars().next()) && !goes_on(pattern.kind, text, start, end);
+            match end.filter(|end| alone && whole(end)) {
                 Some(end) => {
                     let free = found.range(..end).next_back().is_none_or(|(_, (_, before))| *before <= start);
                     if free {
@@ -69,6 +70,14 @@ pub fn find(text: &str) -> Vec<Found> {
 /// Whether a neighbor makes an identifier a part of something longer.
 fn touches(neighbor: Option<char>) -> bool {
     neighbor.is_some_and(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Whether four numbers are a part of more: of a version, say.
+fn goes_on(kind: Identifier, text: &str, start: usize, end: usize) -> bool {
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let before = text[..start].strip_suffix('.').is_some_and(|rest| digit(rest.chars().next_back()));
+    let after = text[end..].strip_prefix('.').is_some_and(|rest| digit(rest.chars().next()));
+    kind == Identifier::Ip && (before || after)
 }
 
 /// `text` with a word in brackets for each identifier of `kinds`.
@@ -203,7 +212,9 @@ fn ipv4(text: &str) -> Option<usize> {
 fn ipv6(text: &str) -> Option<usize> {
     let trimmed = text.strip_suffix(':').filter(|rest| !rest.ends_with(':')).unwrap_or(text);
     let address: Ipv6Addr = trimmed.parse().ok()?;
-    (!address.is_unspecified()).then_some(trimmed.len())
+    // `a::b` is one by its form, and a path in a program's text far more often.
+    let digit = trimmed.contains(|c: char| c.is_ascii_digit());
+    (digit && !address.is_unspecified()).then_some(trimmed.len())
 }
 
 /// A phone number as people write it: 8 to 15 digits (ITU-T E.164), brackets that close.

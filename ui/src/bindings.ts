@@ -14,7 +14,7 @@ export const commands = {
 	vaultStatus: () => __TAURI_INVOKE<VaultStatus | null>("vault_status"),
 	/**  Creates a vault, leaves it open, and shows its recovery phrase in the window `recovery` (page recovery.html). */
 	vaultCreate: (passphrase: string) => __TAURI_INVOKE<null>("vault_create", { passphrase }),
-	/**  Opens the vault. */
+	/**  Opens the vault. Records that were deleted before it was locked are taken out now: that is no longer taken back. */
 	vaultUnlock: (passphrase: string) => __TAURI_INVOKE<null>("vault_unlock", { passphrase }),
 	/**
 	 *  Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. The
@@ -39,7 +39,7 @@ export const commands = {
 	recordList: (source: string | null, query: string, limit: number) => __TAURI_INVOKE<Records>("record_list", { source, query, limit }),
 	/**  Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay until the vault is collected. */
 	recordDelete: (record: string) => __TAURI_INVOKE<Deleted>("record_delete", { record }),
-	/**  Takes a deletion back. */
+	/**  Takes a deletion back: until the vault was locked and is opened again. */
 	recordRestore: (record: string) => __TAURI_INVOKE<null>("record_restore", { record }),
 	/**  Asks for files in the system's dialog and offers them, as if they had been dropped. Whether any were chosen. */
 	importFiles: () => __TAURI_INVOKE<boolean>("import_files"),
