@@ -209,7 +209,8 @@ fn dataset_verb(context: &Context, verb: DatasetCommand) -> Result<Outcome> {
             let from = from.as_deref().map(time::day).transpose()?;
             let to = to.as_deref().map(time::day).transpose()?;
             let statistic = statistic.zip(edges).map(|(field, edges)| counted::Wanted { field, edges });
-            let selection = Selection { sources, kinds, from, to, fields, released, label, statistic, ..Selection::default() };
+            let selection =
+                Selection { sources, kinds, from, to, fields, released, label, statistic, ..Selection::default() };
             Outcome::of(&dataset::create(&mut context.home()?, &name, &description, selection)?)
         }
         DatasetCommand::List => Outcome::of(&dataset::list(&context.home()?)?),

@@ -184,8 +184,11 @@ impl Window {
     /// # Panics
     /// When the driver refuses.
     pub fn click(&self, selector: &str) {
-        let id = self.element(selector);
-        self.post(&format!("/element/{id}/click"), &json!({})).expect("the driver answers as it should");
+        // What is on its way over the page, a message or a dialog, may lie on the element for a moment.
+        until(&format!("a click on {selector}"), || {
+            let id = self.find(selector)?;
+            self.post(&format!("/element/{id}/click"), &json!({})).ok()
+        });
     }
 
     /// Clicks, where the window may close under the click: the driver calls that an error.
