@@ -120,9 +120,13 @@ test("a dataset: built, published after its public facts were shown, offered", a
   await page.getByTestId("dataset-name").fill("diary");
   await page.getByLabel("Include: subject").uncheck();
   await page.getByLabel("Leaves: amount").check();
+  await expect(page.getByTestId("identifiers")).toContainText("212, in 98 records");
+  await page.getByTestId("identifier-email").selectOption("mask");
+  await page.getByTestId("identifier-phone").selectOption("drop");
+  await page.getByTestId("identifier-phone").selectOption("keep");
   await page.getByTestId("dataset-create").click();
   const made = (await calls(page)).find(([name]) => name === "dataset_create");
-  expect(made?.[1]).toMatchObject({ name: "diary", selection: { sources: ["garden-diary"], fields: ["text", "amount", "time"], released: ["amount"] } });
+  expect(made?.[1]).toMatchObject({ name: "diary", selection: { sources: ["garden-diary"], fields: ["text", "amount", "time"], released: ["amount"], masked: ["email"], dropped: [] } });
   const row = page.getByRole("row", { name: /diary/ });
   await row.getByTestId("dataset-public").click();
   await expect(page.getByRole("dialog")).toContainText("forever");
@@ -244,6 +248,7 @@ test("settings: network, language, theme, health, passphrase", async ({ open, pa
   await expect(page.getByTestId("vault-checked")).toContainText("412 objects, nothing wrong");
   await page.getByTestId("vault-check-data").click();
   await expect(page.getByTestId("vault-checked")).toContainText("pack 3");
+  await expect(page.getByRole("log")).toContainText("software rasterizer");
   await page.locator("#present").fill("wrong");
   await page.locator("#wanted").fill("a longer new one");
   await page.getByTestId("vault-passphrase").click();

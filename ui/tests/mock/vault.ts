@@ -27,7 +27,7 @@ const refuse = (code: string, message: string, hint: string | null = null): neve
 
 /** The keys of texts that come from files, from people or from other machines. */
 const TOLD = new Set(
-  "name title label preview source file reason dataset description subject note device model legal_text public leaves fields released kinds license proofs version home says detail backed_by licensee consumer out problems folder value template wallet".split(" "),
+  "name title label preview source file reason dataset description subject note device model legal_text public leaves fields released kinds license proofs version home says detail backed_by licensee consumer out problems examples folder value template wallet".split(" "),
 );
 
 export function vault(start: Start) {
@@ -94,9 +94,11 @@ export function vault(start: Start) {
     wallet: sample.WALLET,
   });
   const FACTS = [
-    "a manifest: name, description, kinds, fields and the number of records (1248)",
-    "the commitment to the records (nothing can be read from it)",
-    "that 0x71C7656EC7ab88b098defB751B7401B5f6d8976F owns it",
+    "That it has 652 records, of kind note, row.",
+    "The fields' names: text. Not their content.",
+    `Your wallet address ${sample.WALLET}, which pays for and signs this.`,
+    "A commitment to the records (root) and to your identity. Neither can be turned back.",
+    "A public key to which buyers seal their requests.",
   ];
   const find = (wanted: SelectionWanted) => {
     const rows = state.rows.filter((row) => (wanted.sources.length === 0 || wanted.sources.includes(row.source)) && (wanted.kinds.length === 0 || wanted.kinds.includes(row.kind)));
@@ -185,7 +187,18 @@ export function vault(start: Start) {
       state.datasets = [...state.datasets, made];
       return made;
     },
-    datasetPublic: (name) => (networked(), { dataset_id: sample.DATASET_ID, manifest_cid: "bafk", tx: null, public: told([`that there is a dataset ${name}`, ...FACTS]) }),
+    datasetIdentifiers: (selection) => ({
+      records: find(selection).records,
+      kinds: [
+        { kind: "email", found: 212, records: 98, examples: told(["anna@example.org", "t.weber@example.com"]) },
+        { kind: "phone", found: 14, records: 11, examples: told(["+49 30 901820"]) },
+        { kind: "iban", found: 0, records: 0, examples: [] },
+        { kind: "card", found: 0, records: 0, examples: [] },
+        { kind: "ip", found: 0, records: 0, examples: [] },
+      ],
+    }),
+    logShow: () => ({ lines: [said("2026-11-20T09:58:02Z WARN the graphics card was not taken: it is a software rasterizer")] }),
+    datasetPublic: (name) => (networked(), { dataset_id: sample.DATASET_ID, manifest_cid: "bafk", tx: null, public: told([`The name "${name}" and the description.`, ...FACTS]) }),
     datasetPublish: (name) => {
       networked();
       state.datasets = state.datasets.map((one) => (one.name === name ? { ...one, state: "active", dataset_id: sample.DATASET_ID } : one));
