@@ -1,0 +1,51 @@
+//! Our side of `tools/bench-train`: trains on the texts it is told to and says what a step took.
+//!
+//! `step MODEL_FOLDER TEXTS.json RANK EPOCHS` trains a classifier of two classes, eight records a step, with adapters of that
+//! rank on query and value, or with none at rank 0. The answer is one line of JSON. Processor seconds are those of the whole
+//! process, from `/proc/self/stat`, without loading; held-back passes and the last measurement are included.
+
+use compute::template::train::{self, Adapters, Data, Params};
+use compute::{Choice, Continue, Device, Model, Row};
+
+/// Clock ticks a second in `/proc/self/stat`, the same on every Linux.
+const TICKS: f64 = 100.0;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [folder, texts, rank, epochs] = arguments.as_slice() else {
+        return Err("usage: step MODEL_FOLDER TEXTS.json RANK EPOCHS".into());
+    };
+    let texts: Vec<String> = serde_json::from_slice(&std::fs::read(texts)?)?;
+    let rows: Vec<Row> = texts.into_iter().map(Row::new).collect();
+    let labels: Vec<Option<u16>> = (0..rows.len()).map(|at| Some((at % 2) as u16)).collect();
+    let classes = ["even".to_owned(), "odd".to_owned()];
+    let rank: u32 = rank.parse()?;
+    let adapters = (rank > 0).then(|| Adapters { rank, ..Adapters::default() });
+    let params = Params { adapters, epochs: epochs.parse()?, batch: 8, ..Params::default() };
+    let model = Model::open(folder.as_ref())?;
+    let device = Device::open(Choice::Cpu)?;
+    let loaded = train::load(&model, &device)?;
+    let data = Data { rows: &rows, labels: &labels, classes: &classes };
+    let mut steps = (0, 0.0, 0.0);
+    let before = processor()?;
+    train::run(&model, &device, &loaded, &params, data, &[0; 32], &mut |done, _| {
+        let now = processor().unwrap_or_default();
+        // The first step comes after the first held-back pass: it is not one of the steps that are measured.
+        if done == 1 {
+            steps.1 = now;
+        }
+        steps = (done, steps.1, now);
+        Continue::Yes
+    })?;
+    let (done, first, last) = steps;
+    let step = (last - first) / (done - 1).max(1) as f64;
+    println!("{}", serde_json::json!({ "steps": done, "cpu_step": step, "cpu": processor()? - before }));
+    Ok(())
+}
+
+/// Processor seconds of this process so far, user and system.
+fn processor() -> std::io::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    Ok(fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS)
+}
