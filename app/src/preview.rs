@@ -1,15 +1,16 @@
-//! What files would give before they are imported: nothing is kept.
+//! What files would give before they are imported, read by the same confined worker as an import: nothing is kept.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::connector;
 use crate::error::Result;
 use crate::home::{Home, Kind};
 use crate::import;
+use crate::importer::{Importer, Source};
 use crate::progress::check_interrupt;
 use crate::view;
+use crate::worker::setting;
 
 /// Files that a preview names and looks into; further ones are only counted.
 const MAX_FILES: usize = 500;
@@ -21,7 +22,7 @@ const MAX_PROBLEMS: usize = 200;
 /// What importing `paths` would give. Large imports are looked into up to a limit, and the rest is counted.
 ///
 /// # Errors
-/// `NotFound` where a path is not there; `Interrupted`.
+/// `NotFound` where a path is not there; `Refused` where the worker is not confined; `Interrupted`.
 pub fn of(home: &Home, paths: &[PathBuf]) -> Result<view::ImportPreview> {
     let mut preview = view::ImportPreview {
         source: match paths {
@@ -36,6 +37,8 @@ pub fn of(home: &Home, paths: &[PathBuf]) -> Result<view::ImportPreview> {
         problems: Vec::new(),
     };
     let mut kinds = BTreeMap::new();
+    let mut importer = Importer::new(setting::allowed(home)?);
+    importer.ready()?;
     for path in paths {
         let (files, problems) = import::files(path);
         preview.problems.extend(problems);
@@ -45,7 +48,7 @@ pub fn of(home: &Home, paths: &[PathBuf]) -> Result<view::ImportPreview> {
             if preview.files.len() >= MAX_FILES || preview.bytes + bytes > MAX_BYTES {
                 preview.more_files += 1;
             } else {
-                one(home, path, &file, &mut preview, &mut kinds)?;
+                one(home, &mut importer, path, &file, &mut preview, &mut kinds)?;
             }
             preview.bytes += bytes;
         }
@@ -57,6 +60,7 @@ pub fn of(home: &Home, paths: &[PathBuf]) -> Result<view::ImportPreview> {
 
 fn one(
     home: &Home,
+    importer: &mut Importer,
     base: &Path,
     path: &Path,
     preview: &mut view::ImportPreview,
@@ -71,9 +75,9 @@ fn one(
             return Ok(());
         }
     };
-    let context = connector::Context::new("preview", &name);
-    let read = connector::read(&mut file, &context, &mut |record| {
-        check_interrupt().map_err(connector::Error::receiver)?;
+    let from = Source { file: &mut file, bytes, source: "preview", name: &name };
+    let read = importer.read(from, &mut |record| {
+        check_interrupt()?;
         *kinds.entry(record.kind).or_default() += 1;
         Ok(())
     });
