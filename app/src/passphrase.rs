@@ -97,11 +97,14 @@ const MAX_ESTIMATED: usize = 100;
 pub fn strength(secret: &str) -> view::Strength {
     let looked_at = Zeroizing::new(secret.chars().take(MAX_ESTIMATED).collect::<String>());
     let found = zxcvbn::zxcvbn(&looked_at, &["usufruct", "vault"]);
+    let warned = found.feedback().and_then(|feedback| feedback.warning()).map(weakness);
+    // This program's own name is in no list of common words.
+    let common = (u8::from(found.score()) <= 1 && !secret.is_empty()).then_some("common");
     view::Strength {
         score: found.score().into(),
         guesses_log10: found.guesses_log10().max(0.0),
         long_enough: check(secret).is_ok(),
-        weakness: found.feedback().and_then(|feedback| feedback.warning()).map(|warning| weakness(warning).to_owned()),
+        weakness: warned.or(common).map(str::to_owned),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the owner sees before approving, and what they allow ahead of time.
 
-use std::fs;
+use std::collections::HashSet;
 
 use tests::market::Market;
 use tests::text;
@@ -25,8 +25,8 @@ fn owner_sees_what_leaves_before_approving() {
 fn standing_approval_lets_through_what_it_covers_and_nothing_else() {
     let market = Market::open();
     let (license, first) = market.requested("diary", 9, &["--max-runs", "4"]);
-    let consumer = text(&market.consumer.run(&["wallet", "show"]), "address");
-    let stranger = text(&market.contributor.run(&["wallet", "show"]), "address");
+    let consumer = text(&market.consumer.run(&["wallet", "show"]), "wallet");
+    let stranger = text(&market.contributor.run(&["wallet", "show"]), "wallet");
     let serve = || market.contributor.run(&["job", "serve", "--once", "--device", "cpu"]);
     let add = |consumer: &str, price: &str, runs: &str| {
         let args = ["approval", "add", "--consumer", consumer, "--template", "embed", "--min-price", price];
@@ -89,24 +89,23 @@ fn standing_approval_that_makes_no_sense_is_refused() {
 #[test]
 fn serving_goes_on_after_a_job_that_fails() {
     let market = Market::open();
-    let (license, bad) = market.requested("diary", 9, &["--max-runs", "2"]);
-    market.contributor.run(&["job", "approve", &bad]);
-    // Its request is gone from the content store.
-    let content = market.contributor.network_home.join("content");
-    let before: Vec<_> = fs::read_dir(&content).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    let good = market.job(&license);
-    market.contributor.run(&["job", "approve", &good]);
-    let added: Vec<_> = fs::read_dir(&content)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| !before.contains(path))
-        .collect();
-    for path in added {
-        fs::remove_file(path).expect("removed");
+    let (license, first) = market.requested("diary", 9, &["--max-runs", "2"]);
+    let second = market.job(&license);
+    for job in [&first, &second] {
+        market.contributor.run(&["job", "approve", job]);
     }
+    let both = |served: &serde_json::Value, key: &str| {
+        let served: HashSet<&str> =
+            served[key].as_array().into_iter().flatten().filter_map(|one| one.as_str()).collect();
+        served == HashSet::from([first.as_str(), second.as_str()])
+    };
+    // The model is gone: both fail, the second although the first did, and both can be run when it is back.
+    let empty = tempfile::tempdir().expect("a folder");
+    let mut without = market.contributor.command(&["job", "serve", "--once", "--device", "cpu"]);
+    let output = without.env("USUFRUCT_MODEL", empty.path().join("none")).output().expect("the program starts");
+    let served: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(served["failed"].as_array().map(Vec::len), Some(2), "{served:#}");
+    assert!(text(&served["failed"][0], "reason").contains("model"), "{served:#}");
     let served = market.contributor.run(&["job", "serve", "--once", "--device", "cpu"]);
-    assert_eq!(served["ran"], serde_json::json!([bad]), "{served:#}");
-    assert_eq!(served["failed"][0]["job_id"], good.as_str(), "{served:#}");
+    assert!(both(&served, "ran") && served["failed"] == serde_json::json!([]), "{served:#}");
 }
