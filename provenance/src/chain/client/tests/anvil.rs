@@ -36,6 +36,11 @@ impl Anvil {
         Self::with(&["--timestamp", &time.to_string()])
     }
 
+    /// Anvil that keeps no past states, as most nodes keep few.
+    pub(super) fn start_forgetful() -> Self {
+        Self::with(&["--prune-history"])
+    }
+
     fn with(more: &[&str]) -> Self {
         let path = binary();
         assert!(
@@ -161,10 +166,30 @@ async fn journey_is_the_same_on_both_nodes() {
         transactions.sort_by_key(|transaction| transaction.from);
         let held = storage(&world.chain, record.details.dataset, &people).await;
         assert!(held.iter().filter(|word| !word.is_zero()).count() >= 8, "{held:?}");
+        let provider = world.chain.link.provider();
+        let coins = coins_but_for_gas(provider, &people).await;
+        for contract in world.chain.profile().code_hashes.keys() {
+            assert_eq!(provider.get_balance(*contract).await.unwrap(), U256::ZERO, "{contract} takes no coins");
+        }
         let codes = world.chain.profile().code_hashes.clone();
-        both.push((transactions, holdings, head, record.id, deployer, codes, held));
+        both.push((transactions, holdings, head, record.id, deployer, codes, held, coins));
     }
     assert_eq!(both[0], both[1]);
+}
+
+/// The chain's own coins of each of `people`, with what gas cost them added: the nodes' base fees differ, nothing else may.
+async fn coins_but_for_gas(provider: &DynProvider, people: &[Address]) -> Vec<U256> {
+    let bare = balances(provider, people).await;
+    let mut coins = bare.clone();
+    for number in 1..=provider.get_block_number().await.unwrap() {
+        for receipt in provider.get_block_receipts(number.into()).await.unwrap().unwrap() {
+            if let Some(at) = people.iter().position(|person| *person == receipt.from) {
+                coins[at] += super::link::summary(&receipt).fee;
+            }
+        }
+    }
+    assert!(coins.iter().zip(&bare).all(|(with, without)| with > without), "somebody paid for no gas");
+    coins
 }
 
 /// The first storage slots of every contract, and those of a dataset and of people in its mappings. What is kept of jobs
@@ -183,6 +208,15 @@ async fn storage(chain: &super::Chain, dataset: B256, people: &[Address]) -> Vec
         }
     }
     words
+}
+
+/// The chain's own coins of each of `people`.
+async fn balances(provider: &DynProvider, people: &[Address]) -> Vec<U256> {
+    let mut balances = Vec::new();
+    for person in people {
+        balances.push(provider.get_balance(*person).await.unwrap());
+    }
+    balances
 }
 
 /// A signed transaction that both chains are given.
@@ -277,9 +311,14 @@ async fn corners_of_the_gas_rules_are_the_same_on_both_nodes() {
     for link in &links {
         link.fund(signer.address()).await.unwrap();
     }
+    // The embedded chain's base fee never changes; anvil is told it before each block.
+    let base_fee = links[1].provider().get_gas_price().await.unwrap();
+    let people = [signer.address(), Address::ZERO, Address::repeat_byte(0x99), Address::repeat_byte(0x98)];
     for (nonce, request) in corners(signer.address()).into_iter().enumerate() {
         let raw = signed(&signer, nonce as u64, request).await;
         let mut receipts = Vec::new();
+        let told = links[0].provider().raw_request("anvil_setNextBlockBaseFeePerGas".into(), (U256::from(base_fee),));
+        let _: serde_json::Value = told.await.unwrap();
         for link in &links {
             let pending = link.provider().send_raw_transaction(&raw).await.unwrap();
             let receipt = pending.get_receipt().await.unwrap();
@@ -292,6 +331,8 @@ async fn corners_of_the_gas_rules_are_the_same_on_both_nodes() {
                 logs,
                 bloom,
                 receipt.transaction_type(),
+                receipt.effective_gas_price,
+                balances(link.provider(), &people).await,
             ));
         }
         assert_eq!(receipts[0], receipts[1], "transaction {nonce}");
