@@ -2,7 +2,8 @@
 //!
 //! A nonce carries at most one transaction, so a step that keeps its nonce is done at most once, however often it is
 //! begun again: after a crash, over a node that lies, with higher fees. It gets another nonce only when a transaction
-//! that is not its own was seen, with proof, in its place. The file holds signed transactions, which the chain shows to
+//! that is not its own was seen, with proof, in its place, or the account's later ones were and its own in no block since it
+//! was begun. The file holds signed transactions, which the chain shows to
 //! everybody, and no keys; its entries are sealed all the same, since they say whose wallet this is.
 
 use std::collections::HashMap;

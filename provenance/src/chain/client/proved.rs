@@ -22,6 +22,14 @@ pub(in crate::chain) struct ProvedHeader {
     pub(in crate::chain) hash: B256,
 }
 
+/// A header and the transactions that it is over.
+#[derive(Debug, Clone)]
+pub(super) struct ProvedBody {
+    pub(super) header: Header,
+    pub(super) hash: B256,
+    transactions: Vec<TxEnvelope>,
+}
+
 /// A block whose parts fit together.
 #[derive(Debug, Clone)]
 pub(in crate::chain) struct ProvedBlock {
@@ -46,6 +54,19 @@ impl Link {
     /// # Errors
     /// [`Error::Integrity`] when its parts do not fit together; [`Error::Network`].
     pub(in crate::chain) async fn block(&self, number: u64) -> Result<Option<ProvedBlock>> {
+        let Some(ProvedBody { header, hash, transactions }) = self.body(number).await? else { return Ok(None) };
+        let receipts = self.receipts(&header).await?;
+        if receipts.len() != transactions.len() {
+            return Err(broken(number, "more or fewer receipts than transactions"));
+        }
+        Ok(Some(ProvedBlock { header, hash, transactions, receipts }))
+    }
+
+    /// A block without its receipts; `None` for one that the node does not have.
+    ///
+    /// # Errors
+    /// [`Error::Integrity`] when its parts do not fit together; [`Error::Network`].
+    pub(super) async fn body(&self, number: u64) -> Result<Option<ProvedBody>> {
         let tag = BlockNumberOrTag::from(number);
         let Some(found) = self.provider().get_block_by_number(tag).full().await.map_err(revert::error)? else {
             return Ok(None);
@@ -56,11 +77,7 @@ impl Link {
         if calculate_transaction_root(&transactions) != header.transactions_root {
             return Err(broken(number, "other transactions than its header says"));
         }
-        let receipts = self.receipts(&header).await?;
-        if receipts.len() != transactions.len() {
-            return Err(broken(number, "more or fewer receipts than transactions"));
-        }
-        Ok(Some(ProvedBlock { header, hash, transactions, receipts }))
+        Ok(Some(ProvedBody { header, hash, transactions }))
     }
 
     /// The receipts of the block with this header.
@@ -85,18 +102,24 @@ impl Link {
     }
 }
 
-impl ProvedBlock {
+impl ProvedBody {
     /// The hash of the transaction that `account` sent with this nonce, when it is in this block.
     pub(super) fn sent_by(&self, account: Address, nonce: u64) -> Option<B256> {
-        for transaction in &self.transactions {
-            let sender = transaction.recover_signer();
-            if TxEnvelope::nonce(transaction) == nonce && sender.is_ok_and(|sender| sender == account) {
-                return Some(hash_of(transaction));
-            }
-        }
-        None
+        self.by(account, |used| used == nonce).map(hash_of)
     }
 
+    /// Whether `account` sent a transaction with a higher nonce than this one in this block.
+    pub(super) fn has_later_by(&self, account: Address, nonce: u64) -> bool {
+        self.by(account, |used| used > nonce).is_some()
+    }
+
+    fn by(&self, account: Address, fits: impl Fn(u64) -> bool) -> Option<&TxEnvelope> {
+        let mut fitting = self.transactions.iter().filter(|transaction| fits(TxEnvelope::nonce(transaction)));
+        fitting.find(|transaction| transaction.recover_signer().is_ok_and(|sender| sender == account))
+    }
+}
+
+impl ProvedBlock {
     /// Every log of the block: its transaction's hash, its position in the block, and the log.
     pub(in crate::chain) fn logs(&self) -> impl Iterator<Item = (B256, u64, &Log)> {
         let logs = self.transactions.iter().zip(&self.receipts);

@@ -12,6 +12,7 @@ use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::SolValue;
 use alloy::transports::TransportError;
 
+use super::proved::ProvedBody;
 use super::{Link, Sent, link, revert};
 use crate::chain::Signer;
 use crate::chain::outbox::{Entry, REMEMBERED, Scope, Standing};
@@ -43,6 +44,14 @@ enum Outcome {
     Included(Box<TransactionReceipt>),
     /// Another transaction has its nonce: it was not done and cannot be any more.
     Taken,
+}
+
+/// What used a nonce.
+enum Use {
+    /// This transaction, in this block.
+    By { tx: B256, block: u64 },
+    /// Something before the step was begun: a later nonce of the account is in this block, and the step's own in none since.
+    Before { later: u64 },
 }
 
 /// What is seen of a step at one moment.
@@ -214,10 +223,12 @@ impl Link {
         Ok((free < entry.nonce).then_some(free))
     }
 
-    /// The block from which a step that begins now is looked for.
+    /// The block from which a step that begins now is looked for: the node has to show the newest one's header, since what is
+    /// before is not searched.
     async fn since(&self) -> Result<u64> {
-        let head = self.provider().get_block_number().await.map_err(revert::error)?;
-        Ok(head.saturating_sub(REMEMBERED))
+        let newest = self.header(BlockNumberOrTag::Latest).await?;
+        let newest = newest.ok_or_else(|| Error::Network("the node gives no newest block".into()))?;
+        Ok(newest.header.number.saturating_sub(REMEMBERED))
     }
 
     async fn broadcast(&self, entry: &Entry) -> Result<()> {
@@ -276,15 +287,18 @@ impl Link {
         if self.used(entry).await? <= entry.nonce {
             return Ok(Sight::Nothing);
         }
-        let Some((tx, block)) = self.user_of(entry).await? else {
-            return Err(Error::Integrity(format!(
-                "the node says that nonce {} is used and does not show by what",
-                entry.nonce
-            )));
+        let block = match self.user_of(entry).await? {
+            Some(Use::By { tx, .. }) if entry.hashes().any(|hash| hash == tx) => {
+                return Err(Error::Integrity(format!("the node has transaction {tx} and denies it")));
+            }
+            Some(Use::By { block, .. } | Use::Before { later: block }) => block,
+            None => {
+                return Err(Error::Integrity(format!(
+                    "the node says that nonce {} is used and does not show by what",
+                    entry.nonce
+                )));
+            }
         };
-        if entry.hashes().any(|hash| hash == tx) {
-            return Err(Error::Integrity(format!("the node has transaction {tx} and denies it")));
-        }
         let settled = self.header(BlockNumberOrTag::Number(block + confirmations)).await?.is_some();
         Ok(if settled { Sight::Outcome(Outcome::Taken) } else { Sight::Shallow })
     }
@@ -308,26 +322,38 @@ impl Link {
         Ok(self.header(BlockNumberOrTag::Number(block + confirmations)).await?.is_some())
     }
 
-    /// The included transaction that has the entry's nonce, and its block.
-    async fn user_of(&self, entry: &Entry) -> Result<Option<(B256, u64)>> {
+    /// What used the entry's nonce; `None` when the node does not show it.
+    async fn user_of(&self, entry: &Entry) -> Result<Option<Use>> {
         let head = self.provider().get_block_number().await.map_err(revert::error)?;
-        if let Some(block) = self.first_block_after(entry, head).await
-            && let Some(found) = self.sent_in(entry, block).await?
+        if let Some(number) = self.first_block_after(entry, head).await
+            && let Some(block) = self.body(number).await?
+            && let Some(tx) = block.sent_by(entry.scope.account, entry.nonce)
         {
-            return Ok(Some(found));
+            return Ok(Some(Use::By { tx, block: number }));
         }
-        for block in (entry.since..=head).rev().take(LOOKED_THROUGH as usize) {
-            if let Some(found) = self.sent_in(entry, block).await? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        self.searched(entry, head).await
     }
 
-    async fn sent_in(&self, entry: &Entry, block: u64) -> Result<Option<(B256, u64)>> {
-        let found = self.block(block).await?;
-        let sent = found.and_then(|block| block.sent_by(entry.scope.account, entry.nonce));
-        Ok(sent.map(|tx| (tx, block)))
+    /// The same, by reading the blocks since the step was begun, the newest first. Each is held to be the next one's parent:
+    /// else a reorganization could carry the step's own transaction past the reader.
+    async fn searched(&self, entry: &Entry, head: u64) -> Result<Option<Use>> {
+        let last = entry.since.max(head.saturating_sub(LOOKED_THROUGH));
+        let (mut later, mut child): (_, Option<ProvedBody>) = (None, None);
+        for number in (last..=head).rev() {
+            let Some(block) = self.body(number).await? else { return Ok(None) };
+            if child.is_some_and(|child| child.header.parent_hash != block.hash) {
+                return Ok(None);
+            }
+            if let Some(tx) = block.sent_by(entry.scope.account, entry.nonce) {
+                return Ok(Some(Use::By { tx, block: number }));
+            }
+            if block.has_later_by(entry.scope.account, entry.nonce) {
+                later = Some(number);
+            }
+            child = Some(block);
+        }
+        // Nonces are used in their order. Before the first block there is nothing that could have used it.
+        Ok(later.filter(|_| last == entry.since && last > 0).map(|later| Use::Before { later }))
     }
 
     /// The block in which the nonce was used, by bisection; `None` where the node keeps no past states.

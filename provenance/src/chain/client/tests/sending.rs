@@ -25,7 +25,10 @@ struct Lied {
 
 impl Lied {
     async fn new() -> Self {
-        let anvil = Anvil::start();
+        Self::before(Anvil::start()).await
+    }
+
+    async fn before(anvil: Anvil) -> Self {
         let world = on(anvil.endpoint()).await;
         let liar = Liar::before(&anvil.url).await;
         Self { _anvil: anvil, folder: tempfile::tempdir().unwrap(), world, liar }
@@ -181,6 +184,31 @@ async fn nonce_that_another_device_used_is_given_up_and_the_step_done_once() {
     lied.world.chain.announce(&lied.world.owner, B256::repeat_byte(2)).await.unwrap();
     lied.announce(&chain).await.unwrap();
     assert_eq!(lied.happened().await, (2, 2));
+}
+
+#[tokio::test]
+async fn nonce_that_was_used_long_ago_is_given_up_once_a_later_one_is_seen() {
+    let lied = Lied::before(Anvil::start_forgetful()).await;
+    let (owner, provider) = (&lied.world.owner, lied.world.chain.link.provider().clone());
+    let announce = async |byte: u8| lied.world.chain.announce(owner, B256::repeat_byte(byte)).await.unwrap();
+    for byte in 2..5 {
+        announce(byte).await;
+    }
+    let _: serde_json::Value = provider.raw_request("anvil_mine".into(), ("0x12c",)).await.unwrap();
+    let outbox = lied.outbox();
+    let chain = lied.chain(outbox.clone()).await;
+    lied.liar.lie(1, &[Fault::StaleHead], 1);
+    assert!(lied.announce(&chain).await.is_err());
+    assert_eq!(outbox.unfinished()[0].nonce, 0, "the count was three too low");
+    lied.liar.tell_the_truth();
+    // The node's word alone that the nonce is used does not free the step.
+    let error = lied.announce(&chain).await.unwrap_err();
+    assert!(matches!(error, Error::Integrity(_) | Error::Network(_)), "{error}");
+    assert_eq!((lied.happened().await, outbox.unfinished()[0].nonce), ((3, 3), 0));
+    announce(5).await;
+    lied.announce(&chain).await.unwrap();
+    assert_eq!(lied.happened().await, (5, 5));
+    assert!(outbox.unfinished().is_empty());
 }
 
 #[tokio::test]
