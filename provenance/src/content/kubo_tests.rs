@@ -1,4 +1,5 @@
-use super::super::tests::check_store;
+use super::super::several::Several;
+use super::super::tests::{Memory, check_store};
 use super::*;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,6 +15,10 @@ enum Manner {
     WrongKey,
     /// Sends other bytes than were asked for.
     WrongBytes,
+    /// Sends all but the last byte, and says that this is all.
+    Short,
+    /// Says how much it sends and ends in the middle.
+    Truncated,
     /// Never stops sending.
     Endless,
     /// Accepts and says nothing.
@@ -75,6 +80,11 @@ fn answer(mut stream: TcpStream, manner: Manner, pieces: &Pieces, path: &str, bo
             respond(stream, "200 OK", format!(r#"{{"Key":"{key}","Size":{}}}"#, body.len()).as_bytes());
         }
         ("block/get", Some(_)) if manner == Manner::WrongBytes => respond(stream, "200 OK", b"other bytes"),
+        ("block/get", Some(bytes)) if manner == Manner::Short => respond(stream, "200 OK", &bytes[..bytes.len() - 1]),
+        ("block/get", Some(bytes)) if manner == Manner::Truncated => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len());
+            let _ = stream.write_all(&[head.as_bytes(), &bytes[..bytes.len() / 2]].concat());
+        }
         ("block/get", Some(_)) if manner == Manner::Endless => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
             while stream.write_all(&[0; 65536]).is_ok() {}
@@ -219,6 +229,34 @@ fn daemon_that_never_stops_sending_is_cut_off() {
     let (kubo, _) = daemon(Manner::Endless);
     let cid = kubo.put_raw(b"hello").unwrap();
     assert!(kubo.get_raw(&cid).unwrap_err().to_string().contains("more than a piece"));
+}
+
+#[test]
+fn daemon_that_sends_less_is_not_believed() {
+    let (short, _) = daemon(Manner::Short);
+    let cid = short.put_raw(b"hello").unwrap();
+    assert!(matches!(short.get_raw(&cid), Err(Error::Integrity(_))));
+    let (truncated, _) = daemon(Manner::Truncated);
+    truncated.put_raw(b"hello").unwrap();
+    assert!(matches!(truncated.get_raw(&cid), Err(Error::Network(_))));
+}
+
+#[test]
+fn faulty_daemons_are_passed_over_for_one_that_delivers() {
+    let bytes: Vec<u8> = (0..MAX_PIECE + 100).map(|at| (at % 251) as u8).collect();
+    let manners =
+        [Manner::Silent, Manner::Broken, Manner::WrongBytes, Manner::Short, Manner::Truncated, Manner::Endless];
+    let mut sources: Vec<Box<dyn ContentStore>> = Vec::new();
+    let mut root = None;
+    for manner in manners.into_iter().chain([Manner::Honest]) {
+        let (kubo, _) = daemon(manner);
+        let put = kubo.put_file(&bytes);
+        assert_eq!(put.is_err(), matches!(manner, Manner::Silent | Manner::Broken));
+        root = put.ok().or(root);
+        sources.push(Box::new(kubo));
+    }
+    let several = Several::new(Box::new(Memory::default()), sources);
+    assert_eq!(several.get_file(&root.unwrap(), 1 << 30).unwrap(), bytes);
 }
 
 #[test]
