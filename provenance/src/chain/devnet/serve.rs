@@ -30,8 +30,9 @@ const ADDRESS_FILE: &str = "network.json";
 const LARGEST_REQUEST: usize = 4 << 20;
 /// The most requests in one batch.
 const LARGEST_BATCH: usize = 256;
-/// How long a server may take to say which chain it runs.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a server may take to say which chain it runs: long, since a busy machine's is alive, and a dead one's port refuses
+/// at once.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

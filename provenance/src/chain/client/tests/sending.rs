@@ -127,6 +127,21 @@ async fn node_that_becomes_another_chain_gets_no_signature() {
     assert!(matches!(not_signed_under(Fault::OtherChain).await, Error::WrongNetwork(_)));
 }
 
+#[tokio::test]
+async fn contract_that_is_replaced_later_gets_no_signature() {
+    let lied = Lied::new().await;
+    let chain = lied.chain(lied.outbox()).await;
+    let licenses = chain.profile().licenses;
+    let told = chain.link.provider().raw_request("anvil_setCode".into(), (licenses, "0x6001"));
+    let _: serde_json::Value = told.await.unwrap();
+    let error = lied.announce(&chain).await.unwrap_err();
+    assert!(matches!(&error, Error::WrongNetwork(text) if text.contains(&licenses.to_string())), "{error}");
+    drop(chain);
+    assert!(lied.outbox().unfinished().is_empty());
+    let provider = lied.world.chain.link.provider();
+    assert_eq!(provider.get_transaction_count(lied.world.owner.address()).await.unwrap(), 0);
+}
+
 /// A step refused under these limits, with the figure in the error.
 async fn refused_under(rules: Rules, figure: &str) {
     let world = embedded().await;
@@ -292,7 +307,8 @@ async fn killed_sender_announces_each_offer_once() {
             .spawn()
             .unwrap();
         let before = announced().await;
-        for _ in 0..200 {
+        // A busy machine takes long to start it.
+        for _ in 0..6_000 {
             tokio::time::sleep(Duration::from_millis(5 + dice.below(10))).await;
             if announced().await > before {
                 break;

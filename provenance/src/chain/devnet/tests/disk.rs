@@ -167,16 +167,18 @@ async fn thousand_blocks_reopen_quickly() {
     let devnet = Devnet::open(folder.path()).unwrap();
     let provider = funded(&devnet, &signer(1)).await;
     let notebook = deploy(&provider, &NOTEBOOK).await;
+    let start = Instant::now();
     for word in 0..1000 {
         let request = note(notebook, word).with_gas_limit(100_000).with_nonce(word + 1);
         let _ = provider.send_transaction(request).await.unwrap();
     }
     drop((provider, devnet));
-    let start = Instant::now();
+    let (made, start) = (start.elapsed(), Instant::now());
     let devnet = Devnet::open(folder.path()).unwrap();
     let took = start.elapsed();
     assert!(devnet.ledger.lock().unwrap().head().header.number > 1000);
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Seconds mean nothing on a busy machine; making the blocks, one sync each, took its share of it, too.
+    assert!(took < made, "{took:?} to open what took {made:?} to make");
 }
 
 #[test]
