@@ -40,12 +40,12 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Opens or makes the database. A damaged one is set aside and an empty one takes its place.
+    /// Opens or makes the database. A damaged one is set aside and an empty one takes its place; so is one whose lock is
+    /// not given back, as the vault's own lock keeps other processes out.
     pub(crate) fn open(dir: &Path, keys: Arc<Keys>) -> Result<Catalog> {
         let mut catalog = Catalog { db: None, dir: dir.to_path_buf(), keys };
         match Db::open(dir) {
             Ok(db) => catalog.db = Some(db),
-            Err(error @ Error::Busy { .. }) => return Err(error),
             // It is as it should be, and setting it aside would take more room yet.
             Err(Error::Io { doing, path, source }) if disk::out_of_space(&source) => {
                 return Err(Error::Io { doing, path, source });
@@ -374,6 +374,20 @@ mod tests {
             mark[40] ^= 1;
             db.insert(MARK, mark).unwrap();
         });
+    }
+
+    #[test]
+    fn catalog_whose_lock_is_not_given_back_is_made_anew() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let dir = dir.path().join("v");
+        let vault = vault(&dir);
+        let before = vault.list("note").unwrap();
+        drop(vault);
+        let held = Db::open(&dir.join("catalog")).unwrap();
+        let vault = reopen(&dir);
+        assert_eq!(vault.list("note").unwrap(), before);
+        assert_eq!(vault.check(crate::CheckDepth::ReadData).unwrap().problems, []);
+        drop(held);
     }
 
     #[test]

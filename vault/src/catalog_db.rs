@@ -7,7 +7,8 @@ use crate::disk;
 use crate::error::{Error, Result};
 
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// Ten seconds: sled lets go of its lock on a thread of its own, which a busy machine may keep waiting.
+/// Ten seconds: sled lets go of its lock on a thread of its own, which a busy machine may keep waiting, and a process that
+/// is being started has the lock too until it becomes another program.
 const LOCK_TRIES: u32 = 500;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 // In the crate's own tests paths on a simulated disk go to that disk; all others to the operating system.
@@ -165,9 +166,27 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     system::resolve(path).map_err(Error::io("find", path))
 }
 
+/// The lock of a file, given back when the last copy of this is dropped.
+#[derive(Clone)]
+pub(crate) struct Lock {
+    _held: Arc<Held>,
+}
+
+struct Held(File);
+
+impl Drop for Held {
+    /// To close the file would not do: a process that is being started has a copy of every descriptor until it becomes
+    /// another program, and with them the lock.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the vault's lock was not given back before its file was closed");
+        }
+    }
+}
+
 /// Takes the lock of a file for as long as it is kept, and writes this process's id into it. [`Error::Busy`] with the
 /// holder's id if it is taken.
-pub(crate) fn lock(path: &Path) -> Result<File> {
+pub(crate) fn lock(path: &Path) -> Result<Lock> {
     let file = open_or_create(path)?;
     if !file.lock().map_err(Error::io("lock", path))? {
         return Err(Error::Busy { pid: holder(path) });
@@ -177,7 +196,7 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     if let Err(error) = file.set_length(0).and_then(|()| file.write_at(id.as_bytes(), 0)) {
         tracing::warn!(%error, "the lock file does not name this process");
     }
-    Ok(file)
+    Ok(Lock { _held: Arc::new(Held(file)) })
 }
 
 /// The process id that the holder of a lock wrote into it.

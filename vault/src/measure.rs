@@ -8,7 +8,7 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::chunk::Cutter;
-use crate::disk::File;
+use crate::disk::Lock;
 use crate::error::{Error, Result};
 use crate::key::{Header, Keys, Unlock};
 use crate::open::{self, Options, Paths};
@@ -65,7 +65,7 @@ pub fn put_in_pieces(vault: &mut Vault, kind: &str, name: &str, content: &[u8], 
 /// A vault that is locked for this process and whose key is known, but which is not open yet.
 pub struct Opening {
     paths: Paths,
-    lock: File,
+    lock: Lock,
     header: Header,
     keys: Arc<Keys>,
 }

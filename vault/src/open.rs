@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::catalog::Catalog;
-use crate::disk::{self, File};
+use crate::disk::{self, Lock};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Heads, Live, Mark, Seen};
 use crate::index::Index;
@@ -85,7 +85,7 @@ pub(crate) fn open(dir: &Path, unlock: &Unlock, options: &Options) -> Result<Vau
 }
 
 /// Takes the lock and finds the keys.
-pub(crate) fn enter(dir: &Path, unlock: &Unlock) -> Result<(Paths, File, Header, Arc<Keys>)> {
+pub(crate) fn enter(dir: &Path, unlock: &Unlock) -> Result<(Paths, Lock, Header, Arc<Keys>)> {
     let paths = Paths(dir.to_path_buf());
     if !disk::exists(&paths.header()) {
         return Err(Error::NotFound(format!("no vault in {}", dir.display())));
@@ -100,7 +100,7 @@ pub(crate) fn enter(dir: &Path, unlock: &Unlock) -> Result<(Paths, File, Header,
 /// Everything about opening that comes after the keys are known.
 pub(crate) fn open_unlocked(
     paths: Paths,
-    lock: File,
+    lock: Lock,
     header: Header,
     keys: Arc<Keys>,
     options: &Options,

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::check::{CheckDepth, Problem, Report};
 use crate::chunk::Encoding;
-use crate::disk::{self, File};
+use crate::disk::{self, Lock};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Mark, Seen};
 use crate::key::{Header, Keys, Unlock};
@@ -21,7 +21,7 @@ use crate::vault::Vault;
 /// A vault's folder, locked, with its keys.
 struct Folder {
     dir: std::path::PathBuf,
-    lock: File,
+    lock: Lock,
     keys: Arc<Keys>,
     options: Options,
 }
@@ -93,9 +93,8 @@ impl Folder {
     fn open(&self, rollback: OnRollback) -> Result<Vault> {
         let paths = self.paths();
         let header = Header::read(&paths.header())?;
-        let lock = self.lock.again().map_err(Error::io("lock", &self.dir))?;
         let options = Options { rollback, damage: OnDamage::Refuse, ..self.options.clone() };
-        open::open_unlocked(paths, lock, header, self.keys.clone(), &options)
+        open::open_unlocked(paths, self.lock.clone(), header, self.keys.clone(), &options)
     }
 
     fn attempt(&self) -> Result<Opened> {

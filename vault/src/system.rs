@@ -70,8 +70,9 @@ impl File {
         }
     }
 
-    pub(crate) fn again(&self) -> io::Result<File> {
-        self.0.try_clone().map(File)
+    /// Gives the lock back, whoever else has the file open by this descriptor or a copy of it.
+    pub(crate) fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
     }
 
     /// Maps the file into memory, for files that are never changed or shortened once they are mapped.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::check::{CheckDepth, Problem, Report};
 use crate::chunk::Encoding;
-use crate::disk::{self, File};
+use crate::disk::{self, Lock};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Live, Mark, Seen};
 use crate::index::Index;
@@ -83,7 +83,7 @@ pub struct Vault {
     /// Threads that seal, once there was something for them to do. Only [`Vault::put`] uses them; the lock lets a vault
     /// be read from several threads.
     pub(crate) sealing: Mutex<Option<Sealing>>,
-    pub(crate) _lock: File,
+    pub(crate) _lock: Lock,
 }
 
 impl std::fmt::Debug for Vault {

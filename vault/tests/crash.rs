@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Random, count, empty_vault, open};
+use support::{Random, count, empty_vault, open, recovery};
 use vault::{CheckDepth, Error, Vault};
 
 const DIR: &str = "VAULT_CRASH_DIR";
@@ -132,11 +132,33 @@ fn second_process_is_told_the_pid_of_the_holder() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().ends_with("begin")));
     let drain = std::thread::spawn(move || lines.for_each(drop));
-    let opened = Vault::open(&path, &support::recovery());
+    let opened = Vault::open(&path, &recovery());
     child.kill().unwrap();
     child.wait().unwrap();
     drain.join().unwrap();
     assert!(matches!(opened, Err(Error::Busy { pid: Some(pid) }) if pid == child.id()), "{opened:?}");
     // The lock goes with its holder.
     open(&path);
+}
+
+/// A process that is being started has, for a moment, the descriptors of the one that starts it, and with them its locks.
+#[test]
+fn closed_vault_opens_again_at_once_while_processes_are_started() {
+    let (_dir, path) = empty_vault();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let opened: Vec<_> =
+            (0..count("VAULT_OPENINGS", 100)).map(|_| Vault::open(&path, &recovery())).map(|v| v.map(drop)).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let refused = opened.iter().filter(|o| o.is_err()).count();
+        println!("{refused} of {} refused", opened.len());
+        opened.into_iter().for_each(|opened| opened.unwrap());
+    });
 }
