@@ -7,6 +7,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::cipher;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::seal::{BOX, Domain, MAGIC, Reader, Sealer, VERSION, VaultId, random, same};
@@ -217,6 +218,7 @@ impl Header {
         recovery: &[u8; 32],
         cost: KdfCost,
     ) -> Result<(Header, Zeroizing<[u8; 32]>)> {
+        cipher::ready()?;
         let master = Zeroizing::new(random::<32>()?);
         let vault = random::<16>()?;
         let start = Header::start(2);
@@ -262,6 +264,7 @@ impl Header {
 
     /// The master key for `unlock`, after the whole header verified under it.
     pub(crate) fn unlock(&self, unlock: &Unlock, path: &Path) -> Result<Zeroizing<[u8; 32]>> {
+        cipher::ready()?;
         // All slots are looked at before the first costly derivation: a hostile one is refused, not computed.
         self.slots.iter().try_for_each(|slot| slot.cost().map(|_| ()))?;
         let start = Header::start(self.slots.len());

@@ -24,6 +24,7 @@ mod catalog;
 mod catalog_db;
 mod check;
 mod chunk;
+mod cipher;
 mod create;
 mod disk;
 mod error;

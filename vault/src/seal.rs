@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use chacha20::{Key, R20, hchacha};
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use crate::cipher::{self, NONCE, TAG};
 use crate::error::{Error, Result};
 use crate::wiped::Wiped;
 
@@ -15,8 +14,6 @@ pub(crate) const VERSION: u16 = 1;
 pub(crate) const MAGIC: &[u8; 8] = b"USUFRUCT";
 /// How much longer a box is than its plaintext: nonce and tag.
 pub(crate) const BOX: usize = NONCE + TAG;
-const NONCE: usize = 24;
-const TAG: usize = 16;
 
 /// Id of a vault, random at creation.
 pub(crate) type VaultId = [u8; 16];
@@ -65,13 +62,13 @@ impl Sealer {
         padded: usize,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        self.seal_with(random::<NONCE>()?, self.aad(context), plaintext, padded, out)
+        self.seal_with(random::<NONCE>()?, &self.aad(context), plaintext, padded, out)
     }
 
     fn seal_with(
         &self,
         nonce: [u8; NONCE],
-        aad: Vec<u8>,
+        aad: &[u8],
         plaintext: &[u8],
         padded: usize,
         out: &mut Vec<u8>,
@@ -81,17 +78,9 @@ impl Sealer {
         out.extend_from_slice(&nonce);
         out.extend_from_slice(plaintext);
         out.resize(start + NONCE + padded, 0);
-        let tag = self.seal_within(nonce, aad, &mut out[start + NONCE..])?;
+        let tag = cipher::encrypt(&self.key, &nonce, aad, &mut out[start + NONCE..])?;
         out.extend_from_slice(&tag);
         Ok(())
-    }
-
-    /// Seals a text where it is. Returns the tag.
-    fn seal_within(&self, nonce: [u8; NONCE], aad: Vec<u8>, text: &mut [u8]) -> Result<[u8; TAG]> {
-        let too_long = || Error::Limit("too long to seal in one piece".into());
-        let (key, nonce) = self.cipher(&nonce).ok_or_else(too_long)?;
-        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(aad), text).map_err(|_| too_long())?;
-        tag.as_ref().try_into().map_err(|_| too_long())
     }
 
     /// Seals a text where it is, over and over, and opens it where it is as often. Returns the seconds that each took once,
@@ -104,21 +93,15 @@ impl Sealer {
         let mut buffer = Wiped::default();
         for _ in 0..rounds {
             buffer.clear();
-            buffer.resize(NONCE, 0);
             buffer.extend_from_slice(plain);
             let start = Instant::now();
             let nonce = random::<NONCE>()?;
-            let tag = self.seal_within(nonce, self.aad(&[b"context"]), &mut buffer[NONCE..])?;
+            let tag = cipher::encrypt(&self.key, &nonce, &self.aad(&[b"context"]), &mut buffer)?;
             sealing.push(start.elapsed().as_secs_f64());
-            buffer[..NONCE].copy_from_slice(&nonce);
-            buffer.extend_from_slice(&tag);
             let start = Instant::now();
-            let key = self.cipher(&nonce);
-            let aad = Aad::from(self.aad(&[b"context"]));
-            let opened =
-                key.and_then(|(key, nonce)| Some(key.open_in_place(nonce, aad, &mut buffer[NONCE..]).ok()?.len()));
+            let opened = cipher::decrypt(&self.key, &nonce, &self.aad(&[b"context"]), &mut buffer, &tag);
             opening.push(start.elapsed().as_secs_f64());
-            if opened != Some(plain.len()) {
+            if opened.is_none() || buffer.as_slice() != plain {
                 return Err(Error::damaged("a box does not open"));
             }
         }
@@ -143,27 +126,19 @@ impl Sealer {
     /// Opens the box that goes from `start` to the end of a buffer and leaves its plaintext in the buffer, alone. After
     /// `None` the buffer holds nothing of use.
     pub(crate) fn open_within(&self, context: &[&[u8]], buffer: &mut Wiped, start: usize) -> Option<()> {
-        self.open_with(self.aad(context), buffer, start)
+        self.open_with(&self.aad(context), buffer, start)
     }
 
-    fn open_with(&self, aad: Vec<u8>, buffer: &mut Wiped, start: usize) -> Option<()> {
-        let nonce = buffer.get(start..)?.first_chunk::<NONCE>()?;
-        let (key, nonce) = self.cipher(nonce)?;
-        let length = key.open_within(nonce, Aad::from(aad), buffer.as_mut_slice(), start + NONCE..).ok()?.len();
+    fn open_with(&self, aad: &[u8], buffer: &mut Wiped, start: usize) -> Option<()> {
+        let (nonce, rest) = buffer.get_mut(start..)?.split_first_chunk_mut::<NONCE>()?;
+        let (text, tag) = rest.split_last_chunk_mut::<TAG>()?;
+        let length = text.len();
+        cipher::decrypt(&self.key, nonce, aad, text, tag)?;
+        buffer.copy_within(start + NONCE..start + NONCE + length, 0);
+        // What lies beyond a buffer's end is taken to hold nothing.
+        buffer[length..].fill(0);
         buffer.truncate(length);
         Some(())
-    }
-
-    /// XChaCha20-Poly1305 is ChaCha20-Poly1305 under a key of its own for each nonce's first 16 bytes. Source:
-    /// draft-irtf-cfrg-xchacha-03, section 2.
-    fn cipher(&self, nonce: &[u8; NONCE]) -> Option<(LessSafeKey, Nonce)> {
-        let (first, last) = nonce.split_first_chunk::<16>()?;
-        let mut key = hchacha::<R20>(&Key::from(*self.key), first.into());
-        let unbound = UnboundKey::new(&CHACHA20_POLY1305, &key).ok();
-        key.as_mut_slice().zeroize();
-        let mut short = [0; 12];
-        short[4..].copy_from_slice(last);
-        Some((LessSafeKey::new(unbound?), Nonce::assume_unique_for_key(short)))
     }
 
     fn aad(&self, context: &[&[u8]]) -> Vec<u8> {
@@ -328,10 +303,10 @@ mod tests {
                 let sealer = Sealer::new(Zeroizing::new(key), [0; 16], Domain::Chunk);
                 let sealed = [&nonce, &test.ct[..], &test.tag[..]].concat();
                 let mut buffer = Wiped::from(sealed.clone());
-                let found = sealer.open_with(test.aad.to_vec(), &mut buffer, 0);
+                let found = sealer.open_with(&test.aad, &mut buffer, 0);
                 assert_eq!(found.is_some(), test.result != Invalid, "vector {}: {}", test.tc_id, test.comment);
                 let mut out = Vec::new();
-                sealer.seal_with(nonce, test.aad.to_vec(), &test.pt, test.pt.len(), &mut out).unwrap();
+                sealer.seal_with(nonce, &test.aad, &test.pt, test.pt.len(), &mut out).unwrap();
                 match found {
                     Some(()) => {
                         assert_eq!(buffer.as_slice(), &test.pt[..], "vector {}", test.tc_id);
