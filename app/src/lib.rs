@@ -41,6 +41,7 @@ pub mod release;
 pub mod reward;
 pub mod sample;
 pub mod settings;
+pub mod sources;
 pub mod status;
 pub mod tamper;
 pub mod time;

@@ -11,14 +11,12 @@ use provenance::chain::deploy::Keys;
 use provenance::chain::devnet::{Devnet, Running, Server, ServerOptions, find};
 use provenance::chain::outbox::Outbox;
 use provenance::content::ContentStore;
-use provenance::content::kubo::Timeouts;
-use provenance::content::local::Local;
 use zk::merkle::Tier;
 
 use crate::error::{Code, Error, Result};
 use crate::home::{self, Home, Kind};
 use crate::progress::check_interrupt;
-use crate::view;
+use crate::{sources, view};
 
 /// The network that needs nothing beside this program.
 pub const EMBEDDED: &str = "embedded";
@@ -97,10 +95,7 @@ pub fn chosen(home: &Home) -> Result<Option<String>> {
 pub async fn connect(name: &str, home: Option<&Home>) -> Result<Network> {
     let folder = folder()?;
     let profile = if name == EMBEDDED { embedded(&folder).await? } else { read_profile(&folder, name)? };
-    let content: Box<dyn ContentStore> = match std::env::var("USUFRUCT_CONTENT") {
-        Ok(url) => Box::new(provenance::content::kubo::Kubo::new(&url, Timeouts::default())?),
-        Err(_) => Box::new(Local::open(&folder.join("content"))?),
-    };
+    let content = sources::open(&folder.join("content"), std::env::var("USUFRUCT_CONTENT").ok().as_deref())?;
     let mut chain = Chain::connect(profile.clone()).await?;
     let Some(home) = home else {
         return Ok(Network { profile, chain, content, outbox: Outbox::in_memory() });
