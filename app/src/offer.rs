@@ -162,7 +162,15 @@ async fn plan(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Re
     let dataset = dataset::find(home, name)?;
     let published = dataset.published_on(network)?;
     let terms = terms(wanted, network)?;
-    terms.check()?;
+    terms.check().map_err(|error| match error {
+        // A price that no contract can carry is a slip of whoever typed it, no damage.
+        provenance::Error::Invalid(message) => Error::usage(message),
+        other => other.into(),
+    })?;
+    if wanted.valid_days == 0 {
+        return Err(Error::refused("an offer that is valid for 0 days ends before anybody can buy it")
+            .hint("Give it a day at least with --valid."));
+    }
     if dataset.count < u64::from(terms.min_records) {
         return Err(Error::refused(format!(
             "these terms need {} records and {name:?} has {}",

@@ -96,6 +96,76 @@ fn license_rules_hold_at_the_vault_and_in_the_contract() {
 }
 
 #[test]
+fn offers_that_cannot_be_made_are_refused_and_nothing_is_announced() {
+    let market = Market::open();
+    market.publish("diary", 12);
+    let create = |code: i32, name: &str, preset: &str, more: &[&str]| {
+        let said = market.contributor.fails(code, &[&["offer", "create", name, "--preset", preset], more].concat());
+        assert!(!said.is_empty(), "{more:?}");
+    };
+    let embed = "embeddings-non-commercial";
+    create(4, "nothing", embed, &["--price", "1"]);
+    market.contributor.run(&["dataset", "create", "draft", "--source", "diary"]);
+    create(8, "draft", embed, &["--price", "1"]);
+    create(2, "diary", "no-such-preset", &["--price", "1"]);
+    create(8, "diary", "private", &["--price", "1"]);
+    for price in ["", "a lot", "-1", "1e5", "1,5", "2.5 EUR", "0.0000000000000000001", "999999999999999999999999"] {
+        create(2, "diary", embed, &[&format!("--price={price}")]);
+    }
+    // One run could be paid, two could not.
+    create(2, "diary", embed, &["--price", "300000000000000000000", "--max-runs", "2"]);
+    create(2, "diary", embed, &["--price", "1", "--licensee", "0x12"]);
+    for (option, value) in [
+        ("--max-runs", "0"),
+        ("--duration", "0"),
+        ("--duration", "3651"),
+        ("--respond-within", "0"),
+        ("--respond-within", "721"),
+        ("--accept-within", "0"),
+        ("--accept-within", "721"),
+        ("--min-records", "13"),
+        ("--max-licenses", "0"),
+        ("--valid", "0"),
+    ] {
+        create(8, "diary", embed, &["--price", "1", option, value]);
+    }
+    for offers in [market.contributor.run(&["offer", "list"]), market.consumer.run(&["offer", "find"])] {
+        assert_eq!(
+            (offers["offers"].as_array().map(Vec::len), offers["left_out"].as_array().map(Vec::len)),
+            (Some(0), Some(0))
+        );
+    }
+}
+
+#[test]
+fn licenses_that_cannot_be_bought_cost_nothing() {
+    let market = Market::open();
+    market.publish("diary", 12);
+    let buy = |code: i32, offer: &str| {
+        let before = market.balance(&market.consumer);
+        let said = market.consumer.fails(code, &["license", "buy", offer]);
+        assert_eq!(market.balance(&market.consumer), before, "{offer}: {said}");
+        assert!(!said.is_empty(), "{offer}");
+    };
+    buy(2, "not-a-cid");
+    // Nobody has it.
+    buy(4, "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
+    // Somebody has it, and it is no offer.
+    buy(6, &text(&market.contributor.run(&["dataset", "show", "diary"]), "manifest_cid"));
+    buy(8, &market.offer("diary", &["--licensee", "0x00000000000000000000000000000000000000ff"]));
+    let dear = ["offer", "create", "diary", "--preset", "embeddings-non-commercial", "--price", "100000"];
+    buy(8, &text(&market.contributor.run(&dear), "offer_cid"));
+    let once = market.offer("diary", &["--max-licenses", "1"]);
+    market.license(&once);
+    buy(8, &once);
+    let short = market.offer("diary", &["--valid", "1"]);
+    market.wait(2 * 86_400);
+    buy(8, &short);
+    let held = market.consumer.run(&["license", "list"]);
+    assert_eq!(held["licenses"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn silent_owner_refunds_the_consumer() {
     let market = Market::open();
     let (_, job) = market.requested("diary", 10, &["--respond-within", "1"]);
