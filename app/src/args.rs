@@ -242,6 +242,9 @@ pub enum DatasetCommand {
         /// List what would become public, and publish nothing
         #[arg(long)]
         dry_run: bool,
+        /// Do not ask; without a terminal, and with `--json`, nobody is asked
+        #[arg(long)]
+        yes: bool,
     },
 }
 

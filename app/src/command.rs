@@ -13,8 +13,8 @@ use crate::job::serve::Until;
 use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
-    approval, backup, bundle, confine, counted, dataset, delegate, deletion, demo, import, job, library, license,
-    machine, manual, model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
+    approval, backup, bundle, confine, consent, counted, dataset, delegate, deletion, demo, import, job, library,
+    license, machine, manual, model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -218,8 +218,15 @@ fn dataset_verb(context: &Context, verb: DatasetCommand) -> Result<Outcome> {
             let home = context.home()?;
             Outcome::of(&dataset::shown(&dataset::find(&home, &name)?)?)
         }
-        DatasetCommand::Publish { name, dry_run } => {
-            context.with_network(async |home, network| publish::run(home, network, &name, dry_run).await)
+        DatasetCommand::Publish { name, dry_run, yes } => {
+            let asks = !(dry_run || yes || context.global.json) && consent::can_be_asked();
+            context.with_network(async |home, network| {
+                if asks {
+                    let would = publish::run(home, network, &name, true).await?;
+                    consent::ask(&would.public, &mut std::io::stdin().lock(), &mut std::io::stderr())?;
+                }
+                publish::run(home, network, &name, dry_run).await
+            })
         }
     }
 }

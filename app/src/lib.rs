@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod command;
 pub mod confine;
 pub mod connector;
+pub mod consent;
 pub mod counted;
 pub mod dataset;
 pub mod delegate;
