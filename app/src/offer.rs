@@ -88,7 +88,7 @@ pub fn presets() -> Result<view::Presets> {
 /// # Errors
 /// Like [`create`].
 pub async fn preview(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Result<view::OfferPreview> {
-    let offer = plan(home, network, name, wanted).await?;
+    let (offer, warnings) = plan(home, network, name, wanted).await?;
     let owner = home.person.address();
     let parties = Parties {
         dataset: offer.dataset,
@@ -106,7 +106,7 @@ pub async fn preview(home: &Home, network: &Network, name: &str, wanted: &Wanted
         format!("that dataset {} can be licensed for {} days", ids::shown(offer.dataset), wanted.valid_days),
     ];
     public.extend(offer.licensee.map(|buyer| format!("that {buyer} alone may buy it")));
-    public.extend(unusable(&offer.terms));
+    public.extend(warnings);
     Ok(view::OfferPreview {
         terms: shown_terms(&offer.terms, network),
         odrl: serde_json::to_string_pretty(&odrl).map_err(|e| Error::failure(e.to_string()))?,
@@ -125,7 +125,7 @@ pub async fn create(
     wanted: &Wanted,
     dry_run: bool,
 ) -> Result<view::OfferCreated> {
-    let offer = plan(home, network, name, wanted).await?;
+    let (offer, warnings) = plan(home, network, name, wanted).await?;
     let signed = offer.sign(home.person.signer(), offers_domain(network))?;
     let bytes = signed.to_bytes()?;
     let cid = signed.cid()?;
@@ -142,10 +142,8 @@ pub async fn create(
         ),
     ];
     let shown = shown_terms(&signed.offer.terms, network);
-    if let Some(warning) = unusable(&signed.offer.terms) {
-        eprintln!("warning: {warning}");
-        public.push(warning);
-    }
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    public.extend(warnings);
     if dry_run {
         return Ok(view::OfferCreated { offer_cid: cid.to_string(), tx: None, terms: shown, public });
     }
@@ -157,8 +155,8 @@ pub async fn create(
     Ok(view::OfferCreated { offer_cid: cid.to_string(), tx: Some(sent.tx.to_string()), terms: shown, public })
 }
 
-/// The offer as it would be signed.
-async fn plan(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Result<Offer> {
+/// The offer as it would be signed, and what its owner should know before signing.
+async fn plan(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Result<(Offer, Vec<String>)> {
     let dataset = dataset::find(home, name)?;
     let published = dataset.published_on(network)?;
     let terms = terms(wanted, network)?;
@@ -178,14 +176,16 @@ async fn plan(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Re
         ))
         .hint("Lower it with --min-records, or offer a larger dataset."));
     }
-    Ok(Offer {
+    let warnings = unusable(&terms).into_iter().chain(unanswerable(&terms, &dataset)).collect();
+    let offer = Offer {
         dataset: published.id,
         terms,
         licensee: wanted.licensee.as_deref().map(ids::address).transpose()?,
         max_licenses: wanted.max_licenses,
         valid_until: network.chain.now().await? + u64::from(wanted.valid_days) * DAY,
         nonce: U256::from_be_bytes(random::bytes::<32>()?),
-    })
+    };
+    Ok((offer, warnings))
 }
 
 fn terms(wanted: &Wanted, network: &Network) -> Result<Terms> {
@@ -212,6 +212,18 @@ pub fn unusable(terms: &Terms) -> Option<String> {
         let known: Vec<String> = Template::ALL.iter().map(|template| format!("`{template}`")).collect();
         let known = known.join(" and ");
         format!("this version runs {known} only, so nobody can use a license for {} yet", terms.actions)
+    })
+}
+
+/// A warning where statistics are offered over a dataset that counts no field.
+fn unanswerable(terms: &Terms, dataset: &dataset::Dataset) -> Option<String> {
+    let offered = terms.actions.contains(Action::Statistic) && dataset.counted.is_none();
+    offered.then(|| {
+        let name = &dataset.name;
+        format!(
+            "every request for statistics will be refused: {name:?} names no field to count, as `dataset create \
+             --statistic FIELD --edges EDGES` does"
+        )
     })
 }
 

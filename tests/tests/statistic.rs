@@ -184,6 +184,13 @@ fn statistics_that_cannot_be_proven_are_refused() {
     market.import_amounts("silent", &rows(20));
     contributor.run(&create("silent", &[]));
     contributor.run(&["dataset", "publish", "silent"]);
+    let warned = |name, preset| {
+        let terms = ["--preset", preset, "--price", "1", "--min-records", "2", "--dry-run"];
+        let offered = contributor.run(&[&["offer", "create", name], &terms[..]].concat());
+        offered["public"].to_string().contains("names no field to count")
+    };
+    assert!(warned("silent", "statistics-only") && warned("silent", "open-research"));
+    assert!(!warned("silent", "embeddings-non-commercial") && !warned("small", "statistics-only"));
     let license = market.license(&market.offer("silent", &["--preset", "open-research"]));
     let said = market.consumer.fails(8, &["job", "request", &license, "--template", "statistic"]);
     assert!(said.contains("no field"), "{said}");
