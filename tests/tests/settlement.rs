@@ -97,6 +97,10 @@ async fn proof_pays_for_nothing_but_its_own_job() {
     // The untampered twin is accepted, once.
     settle(first.job, &proof.to_words(), first.key).await.expect("settled");
     settle(first.job, &proof.to_words(), first.key).await.expect_err("settled twice");
+    // Nor by another proof of the same statement, as anybody can make from the first.
+    let again = work.prove(&first.statement);
+    assert_ne!(again.to_words(), proof.to_words());
+    settle(first.job, &again.to_words(), first.key).await.expect_err("settled twice, with other bytes");
 }
 
 fn other_contexts(

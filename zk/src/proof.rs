@@ -9,7 +9,6 @@ use zeroize::Zeroize;
 
 use crate::{
     Circuit, Error, Field, Result,
-    ceremony::Snarkjs,
     circuit::Relation,
     keys::{Constraints, ProvingKey, Reduction, VerifyingKey},
     solidity::{self, Word},
@@ -17,6 +16,8 @@ use crate::{
 };
 
 mod batch;
+mod groth16;
+mod msm;
 
 pub use batch::verify_batch;
 
@@ -82,12 +83,7 @@ pub(crate) fn create(
     constraints: &Constraints,
     assignment: &[Field],
 ) -> Result<ark_groth16::Proof<Bn254>> {
-    let prove = match reduction {
-        Reduction::Libsnark => Groth16::<Bn254>::create_proof_with_reduction_and_matrices,
-        Reduction::Snarkjs => Groth16::<Bn254, Snarkjs>::create_proof_with_reduction_and_matrices,
-    };
-    let Constraints { matrices, inputs, count, .. } = constraints;
-    Ok(prove(key, random()?, random()?, matrices, *inputs, *count, assignment)?)
+    groth16::points(key, reduction, constraints, assignment, [random()?, random()?])
 }
 
 /// Verifies `proof` for `statement`.

@@ -16,7 +16,7 @@ use crate::{
     keys::{Constraints, ProvingKey, Reduction, lint},
     proof::create,
     provenance::{OwnerSecret, gadget::enforce_owner},
-    solidity,
+    solidity::{self, Word},
     statement::{self, Statement, input},
     support::context,
 };
@@ -115,7 +115,29 @@ fn key_of_a_ceremony_proves() {
     snarkjs(path, "groth16 prove end.zkey witness.wtns proof.json public.json");
     assert!(snarkjs(path, "groth16 verify key.json public.json proof.json").contains("OK!"));
 
+    let made = proof_words(&proof);
+    if let Some(path) = std::env::var_os("ZK_WRITE_CEREMONY") {
+        fs::write(path, fixture(&solidity::key_words(key_of_shipped.verifying_key()), &statement, &made)).unwrap();
+    }
     damaged_keys_are_refused(&bytes, &constraints);
+}
+
+fn proof_words(proof: &ark_groth16::Proof<Bn254>) -> [Word; 8] {
+    let words = [&solidity::g1(&proof.a)[..], &solidity::g2(&proof.b), &solidity::g1(&proof.c)].concat();
+    words.try_into().unwrap()
+}
+
+/// What the contracts' tests read from `pinned/ceremony.json`, which a run with `ZK_WRITE_CEREMONY` wrote.
+fn fixture(key: &[Word], statement: &Statement, proof: &[Word]) -> String {
+    let list = |words: &[Word]| {
+        let words: Vec<_> = words.iter().map(|word| format!("    \"0x{}\"", hex::encode(word))).collect();
+        words.join(",\n")
+    };
+    let (key, inputs, proof) = (list(key), list(&statement.to_words()), list(proof));
+    format!(
+        "{{\n  \"circuit\": \"an owner's commitment, opened\",\n  \"tier\": 0,\n  \"key_words\": [\n{key}\n  ],\n  \
+         \"inputs\": [\n{inputs}\n  ],\n  \"proof\": [\n{proof}\n  ]\n}}\n"
+    )
 }
 
 fn damaged_keys_are_refused(bytes: &[u8], constraints: &Constraints) {
