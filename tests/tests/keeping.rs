@@ -204,3 +204,84 @@ fn deleted_record_takes_the_files_that_hold_it_along() {
     assert_eq!(person.run(&["record", "search", "medlar"])["total"], 1);
     assert_eq!(person.run(&["vault", "check", "--read-data"])["sound"], true);
 }
+
+/// Random words that no program, format or file system writes by itself.
+fn canaries(count: usize) -> Vec<String> {
+    let mut state = 19u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 24) as u32 | 0x1000_0000
+    };
+    (0..count).map(|_| format!("canary{:08x}{:08x}", next(), next())).collect()
+}
+
+/// Files of every kind, with a canary in each record, and some in their names.
+fn plant(folder: &Path, canaries: &[String]) {
+    fs::create_dir_all(folder).expect("a folder");
+    let write = |name: String, text: String| fs::write(folder.join(name), text).expect("a file");
+    let (notes, rest) = canaries.split_at(canaries.len() / 10);
+    notes.iter().for_each(|canary| write(format!("{canary}.md"), format!("# {canary}\n\nsaid twice: {canary}\n")));
+    let parts: Vec<&[String]> = rest.chunks(rest.len().div_ceil(4)).collect();
+    let each = |part: &[String], line: &dyn Fn(&String) -> String| part.iter().map(line).collect::<String>();
+    write("table.csv".into(), format!("id,text\n{}", each(parts[0], &|c| format!("{c},about {c}\n"))));
+    write("lines.jsonl".into(), each(parts[1], &|c| format!("{{\"text\":\"{c}\",\"more\":[\"{c}\"]}}\n")));
+    let mail =
+        |c: &String| format!("From a@b.example Thu Jan  4 00:00:00 2024\nFrom: {c}@b.example\nSubject: {c}\n\n{c}\n\n");
+    write("mail.mbox".into(), each(parts[2], &mail));
+    // No connector reads this one: it is kept whole.
+    write("other.bin".into(), each(parts[3], &|c| format!("\u{0}\u{1}{c}\u{0}")));
+    write("broken.json".into(), format!("{{\"text\": \"{}\"", canaries[0]));
+}
+
+/// All files below a folder.
+fn below(folder: &Path) -> Vec<std::path::PathBuf> {
+    let items = fs::read_dir(folder).into_iter().flatten().map(|item| item.expect("an entry").path());
+    items.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn planted_canaries_are_in_no_file_and_no_log_of_the_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    let count = std::env::var("CANARIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let (canaries, planted) = (canaries(count), folder.path().join("planted"));
+    plant(&planted, &canaries);
+    let traces = folder.path().join("traces");
+    fs::create_dir(&traces).expect("a folder");
+    let mut logged = 0;
+    let mut run = |args: &[&str], code: i32| {
+        let mut command = person.command(args);
+        command.env("USUFRUCT_LOG", "trace").env("USUFRUCT_STATE", traces.join("state")).current_dir(&traces);
+        command.envs(["TMPDIR", "HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"].map(|v| (v, &traces)));
+        let output = command.output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(!said.contains("canary"), "{args:?} logs a canary");
+        logged += said.len();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    run(&["init"], 0);
+    run(&["import", &planted.to_string_lossy(), "--source", &canaries[1]], 9);
+    assert!(run(&["record", "search", &canaries[2]], 0).contains(&canaries[2]), "the canaries did not go in");
+    run(&["dataset", "create", &canaries[3], "--source", &canaries[1]], 0);
+    let found: serde_json::Value = serde_json::from_str(&run(&["record", "search", &canaries[4]], 0)).expect("JSON");
+    let deleted = found["records"][0]["id"].as_str().expect("a record").to_owned();
+    run(&["record", "delete", &deleted], 0);
+    run(&["import", &planted.to_string_lossy(), "--source", &canaries[1]], 9);
+    run(&["vault", "gc", "--all"], 0);
+    run(&["vault", "export", "--encrypted", "--out", &traces.join("backup").to_string_lossy()], 0);
+    fs::write(person.home.join("vault/catalog/db"), vec![7; 100_000]).expect("a damaged catalog");
+    run(&["vault", "check", "--read-data"], 0);
+    run(&["vault", "repair"], 0);
+    let files: Vec<_> = [&person.home, &traces].iter().flat_map(|folder| below(folder)).collect();
+    let mut searched = 0;
+    for file in &files {
+        let bytes = fs::read(file).unwrap_or_default();
+        let name = file.strip_prefix(folder.path()).unwrap_or(file).display().to_string();
+        let text = format!("{name} {}", String::from_utf8_lossy(&bytes));
+        assert!(!text.contains("canary"), "{name} holds a canary");
+        searched += bytes.len();
+    }
+    assert!(files.len() > 5 && searched > canaries.len() * 64, "{searched} bytes of {} files", files.len());
+    println!("{count} canaries: none in {searched} bytes of {} files and {logged} bytes of logs", files.len());
+}
