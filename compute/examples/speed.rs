@@ -4,14 +4,14 @@
 //! standard input, it embeds these texts and answers again. Every answer is one line of JSON. Processor seconds are those of
 //! the whole process, from `/proc/self/stat`.
 
+mod usage;
+
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use compute::template::embed;
 use compute::{Choice, Continue, Device, Model, Row};
-
-/// Clock ticks a second in `/proc/self/stat`, the same on every Linux.
-const TICKS: f64 = 100.0;
+use usage::{peak, processor};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
@@ -42,18 +42,4 @@ fn answer(said: &serde_json::Value) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{said}")?;
     out.flush()
-}
-
-/// Processor seconds of this process so far, user and system.
-fn processor() -> std::io::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    Ok(fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS)
-}
-
-/// The most memory that was resident, in bytes.
-fn peak() -> std::io::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() * 1024)
 }

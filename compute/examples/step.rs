@@ -4,11 +4,11 @@
 //! rank on query and value, or with none at rank 0. The answer is one line of JSON. Processor seconds are those of the whole
 //! process, from `/proc/self/stat`, without loading; held-back passes and the last measurement are included.
 
+mod usage;
+
 use compute::template::train::{self, Adapters, Data, Params};
 use compute::{Choice, Continue, Device, Model, Row};
-
-/// Clock ticks a second in `/proc/self/stat`, the same on every Linux.
-const TICKS: f64 = 100.0;
+use usage::processor;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,11 +41,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let step = (last - first) / (done - 1).max(1) as f64;
     println!("{}", serde_json::json!({ "steps": done, "cpu_step": step, "cpu": processor()? - before }));
     Ok(())
-}
-
-/// Processor seconds of this process so far, user and system.
-fn processor() -> std::io::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    Ok(fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS)
 }
