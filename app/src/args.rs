@@ -352,9 +352,13 @@ pub enum JobCommand {
         /// The field to be learned, for train: the one that the dataset names
         #[arg(long, value_name = "F")]
         label: Option<String>,
-        /// The template's parameters as a JSON object, for train: epochs, batch, rate, adapters, privacy, seed, …
+        /// The template's parameters as a JSON object; for train: epochs, batch, rate, adapters, privacy, seed, …; for embed:
+        /// max_tokens, long (windows@1 or first@1), dtype
         #[arg(long, value_name = "JSON")]
         params: Option<String>,
+        /// The numbers that leave, for embed: f32, f16 or int8 [default: f32]
+        #[arg(long, value_name = "TYPE")]
+        dtype: Option<compute::Dtype>,
         /// Say what would be published, and request nothing
         #[arg(long)]
         dry_run: bool,

@@ -285,12 +285,13 @@ fn license_verb(context: &Context, verb: LicenseCommand) -> Result<Outcome> {
 fn job_verb(context: &Context, verb: JobCommand) -> Result<Outcome> {
     context.with_network(async |home, network| -> Result<job::View> {
         Ok(match verb {
-            JobCommand::Request { license, template, model, label, params, dry_run } => {
+            JobCommand::Request { license, template, model, label, params, dtype, dry_run } => {
                 let words = job::request::Words {
                     template: &template,
                     model: model.as_deref(),
                     label: label.as_deref(),
                     params: params.as_deref(),
+                    dtype,
                 };
                 job::request::run(home, network, &license, &words, dry_run).await?.into()
             }

@@ -1,6 +1,7 @@
 //! The output gate: what may leave the machine for a job, checked before it is sealed. It stands outside the code that
 //! computes, and shows the owner the same facts before approval.
 
+use compute::template::embed::{self, Long, MAX_WINDOWS};
 use compute::template::statistic;
 use compute::template::train::{Metrics, Params, Shape};
 use compute::{Dtype, Output};
@@ -25,8 +26,27 @@ const TRAINING_HEAD: u64 = 1 << 17;
 /// How far the square of a row's length may be from 1: rounding, and no more.
 const UNIT_WITHIN: f64 = 1e-3;
 
+/// What every row in int8 reaches to, on one side or the other.
+const INT8_MAX: f32 = 127.0;
+
+/// What the rows of an `embed` job are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowShape {
+    /// Numbers in a row.
+    pub dimension: u64,
+    /// Their type.
+    pub dtype: Dtype,
+}
+
+impl RowShape {
+    /// Bytes of a row.
+    pub fn width(&self) -> u64 {
+        self.dimension.saturating_mul(self.dtype.bytes() as u64)
+    }
+}
+
 /// What an `embed` job will let out, in plain words, before it runs. `released` are the fields that leave with each row.
-pub fn preview(records: u64, dimension: u64, released: &[String]) -> Vec<String> {
+pub fn preview(records: u64, shape: RowShape, params: &embed::Params, released: &[String]) -> Vec<String> {
     let fields = match released {
         [] => "no text, no fields, no logs, no timings".to_owned(),
         names => format!(
@@ -36,14 +56,29 @@ pub fn preview(records: u64, dimension: u64, released: &[String]) -> Vec<String>
     };
     vec![
         format!(
-            "{records} rows of {dimension} numbers, one for each record: {} bytes, sealed and padded to whole MiB",
-            rows_bytes(records, dimension)
+            "{records} rows of {} numbers ({}), one for each record: {} bytes, sealed and padded to whole MiB",
+            shape.dimension,
+            shape.dtype.word(),
+            records * shape.width()
         ),
+        long(params),
         "a salted commitment to each record (nothing can be read from it)".to_owned(),
         "the name of the model, and whether a CPU or a GPU computed it".to_owned(),
         fields,
         "an embedding is data: much of a text can be recovered from it. No privacy budget protects it".to_owned(),
     ]
+}
+
+/// What is read of a long record.
+pub fn long(params: &embed::Params) -> String {
+    let tokens = params.max_tokens;
+    match params.long {
+        Long::Windows => format!(
+            "a record of more than {tokens} tokens is read in windows of {tokens}, {MAX_WINDOWS} at most; its row is the weighted \
+            mean of theirs (rule windows@1)"
+        ),
+        Long::First => format!("of a record of more than {tokens} tokens the first {tokens} are read (rule first@1)"),
+    }
 }
 
 /// What a `train` job will let out, in plain words, before it runs. `budget` is what it spends and what is left before it,
@@ -67,6 +102,7 @@ pub fn preview_training(
         "a salted commitment to what training did with each record (nothing can be read from it); the rows stay here"
             .to_owned(),
         "the name of the model, and whether a CPU or a GPU computed it".to_owned(),
+        long(&embed::Params { max_tokens: params.max_tokens, long: Long::First, ..embed::Params::default() }),
     ];
     let counts = params.privacy.as_ref().and_then(|privacy| privacy.evaluation_noise);
     leaves.push(match (&params.privacy, counts) {
@@ -153,19 +189,15 @@ pub fn preview_statistic(field: &str, least: u32, served: bool) -> Vec<String> {
 ///
 /// # Errors
 /// `Refused` where they do not: said before anything is computed.
-pub fn fits(records: u64, dimension: u64, released: u64) -> Result<()> {
+pub fn fits(records: u64, shape: RowShape, released: u64) -> Result<()> {
     let fields = records * released * release::MAX_VALUE_BYTES;
-    let size = rows_bytes(records, dimension) + records * 70 + fields + PACKAGE_HEAD;
+    let size = records * shape.width() + records * 70 + fields + PACKAGE_HEAD;
     if size <= MAX_PACKAGE {
         return Ok(());
     }
+    let dimension = shape.dimension;
     Err(Error::refused(format!("{records} rows of {dimension} numbers do not fit one output of {MAX_PACKAGE} bytes"))
-        .hint("Offer a smaller dataset."))
-}
-
-/// Bytes of the rows alone.
-pub fn rows_bytes(records: u64, dimension: u64) -> u64 {
-    records * dimension * 4
+        .hint("Offer a smaller dataset, or ask for --dtype int8."))
 }
 
 /// What may be said of where it was computed: one of three words, not the name that a driver or a worker gave.
@@ -182,22 +214,23 @@ pub fn device(place: &Place) -> &'static str {
 /// # Errors
 /// `Refused` where it is not what was declared: a row for each record, each as [`pass_rows`] asks, and at least as many
 /// records as the terms ask for.
-pub fn pass(output: &Output, records: u64, dimension: u64, min_records: u32) -> Result<()> {
+pub fn pass(output: &Output, records: u64, shape: RowShape, min_records: u32) -> Result<()> {
     if records < u64::from(min_records) {
         return refuse(format!("the terms ask for at least {min_records} records and the dataset has {records}"));
     }
     if output.rows.len() as u64 != records {
         return refuse(format!("{} rows for {records} records", output.rows.len()));
     }
-    output.rows.iter().enumerate().try_for_each(|(position, row)| pass_rows(row, position, 1, dimension))
+    output.rows.iter().enumerate().try_for_each(|(position, row)| pass_rows(row, position, 1, shape))
 }
 
 /// Lets `count` rows pass that follow each other in one piece, the first at `position`.
 ///
 /// # Errors
-/// `Refused` where a row is not `dimension` finite numbers, as 32-bit floats, that make a vector of length 1.
-pub fn pass_rows(rows: &[u8], position: usize, count: usize, dimension: u64) -> Result<()> {
-    let width = dimension * 4;
+/// `Refused` where a row is not so many finite numbers of that type that make a vector of length 1; in int8, a direction that
+/// reaches to 127.
+pub fn pass_rows(rows: &[u8], position: usize, count: usize, shape: RowShape) -> Result<()> {
+    let width = shape.width();
     if width == 0 || width > MAX_ROW_BYTES {
         return refuse(format!("a row of {width} bytes; the most is {MAX_ROW_BYTES}"));
     }
@@ -205,13 +238,18 @@ pub fn pass_rows(rows: &[u8], position: usize, count: usize, dimension: u64) -> 
         return refuse(format!("{} bytes for {count} rows of {width} bytes from row {position} on", rows.len()));
     }
     for (number, row) in rows.chunks_exact(width as usize).enumerate() {
-        let values = row.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-        if !values.clone().all(f32::is_finite) {
-            return refuse(format!("row {} holds something that is no number", position + number));
+        let (row, values) = (position + number, shape.dtype.numbers(row));
+        if !values.iter().all(|value| value.is_finite()) {
+            return refuse(format!("row {row} holds something that is no number"));
         }
-        let length: f64 = values.map(|value| f64::from(value) * f64::from(value)).sum();
-        if (length - 1.0).abs() > UNIT_WITHIN {
-            return refuse(format!("row {} is no vector of length 1", position + number));
+        let length: f64 = values.iter().map(|value| f64::from(*value) * f64::from(*value)).sum();
+        let most = values.iter().fold(0f32, |most, value| most.max(value.abs()));
+        match shape.dtype {
+            Dtype::F32 | Dtype::F16 if (length - 1.0).abs() > UNIT_WITHIN => {
+                return refuse(format!("row {row} is no vector of length 1"));
+            }
+            Dtype::Int8 if most != INT8_MAX => return refuse(format!("row {row} does not reach to {INT8_MAX}")),
+            _ => {}
         }
     }
     Ok(())
@@ -277,22 +315,30 @@ mod tests {
         release::to_bytes(&Fields::from([(name.to_owned(), value)])).unwrap()
     }
 
-    fn unit(dimension: usize) -> Vec<u8> {
-        let mut row = vec![0; dimension * 4];
-        row[..4].copy_from_slice(&1f32.to_le_bytes());
-        row
+    const SHAPE: RowShape = RowShape { dimension: 8, dtype: Dtype::F32 };
+
+    fn of(dtype: Dtype) -> RowShape {
+        RowShape { dtype, ..SHAPE }
     }
 
-    fn output(rows: &[Vec<u8>]) -> Output {
-        Output { rows: rows.to_vec(), dimension: 8, dtype: compute::Dtype::F32 }
+    fn unit(dtype: Dtype) -> Vec<u8> {
+        dtype.row(&[0.6, 0.0, 0.0, -0.8, 0.0, 0.0, 0.0, 0.0])
+    }
+
+    fn output(rows: &[Vec<u8>], dtype: Dtype) -> Output {
+        Output { rows: rows.to_vec(), dimension: 8, dtype }
     }
 
     /// That ten rows pass, and do not with the fourth changed like this; what the gate said.
-    fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut rows = vec![unit(8); 10];
-        pass(&output(&rows), 10, 8, 10).unwrap();
+    fn refused_of(dtype: Dtype, change: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut rows = vec![unit(dtype); 10];
+        pass(&output(&rows, dtype), 10, of(dtype), 10).unwrap();
         change(&mut rows[3]);
-        pass(&output(&rows), 10, 8, 10).unwrap_err().message
+        pass(&output(&rows, dtype), 10, of(dtype), 10).unwrap_err().message
+    }
+
+    fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
+        refused_of(Dtype::F32, change)
     }
 
     #[test]
@@ -300,9 +346,25 @@ mod tests {
         assert!(refused(|row| row.truncate(28)).contains("28 bytes for 1 rows of 32 bytes from row 3"));
         assert!(refused(|row| row.push(0)).contains("33 bytes"));
         assert!(refused(Vec::clear).contains("0 bytes"));
-        let rows = output(&vec![unit(8); 10]);
-        for (records, dimension) in [(9, 8), (11, 8), (10, 7), (10, 9), (10, 0), (10, 1 << 40)] {
-            assert!(pass(&rows, records, dimension, 1).is_err(), "{records} {dimension}");
+        let rows = output(&vec![unit(Dtype::F32); 10], Dtype::F32);
+        for (records, dimension) in [(9, 8), (11, 8), (10, 7), (10, 9), (10, 0), (10, 1 << 40), (10, u64::MAX)] {
+            assert!(pass(&rows, records, RowShape { dimension, ..SHAPE }, 1).is_err(), "{records} {dimension}");
+        }
+    }
+
+    #[test]
+    fn rows_of_another_type_are_refused() {
+        let all = [Dtype::F32, Dtype::F16, Dtype::Int8];
+        for (asked, given) in all.into_iter().flat_map(|asked| all.map(|given| (asked, given))) {
+            let passed = pass(&output(&vec![unit(given); 10], given), 10, of(asked), 1);
+            assert_eq!(passed.is_ok(), asked == given, "{asked:?} {given:?}");
+        }
+        // As many bytes as were asked for, of another type.
+        for (asked, given) in [(Dtype::F16, Dtype::F32), (Dtype::Int8, Dtype::F32), (Dtype::F32, Dtype::F16)] {
+            assert!(
+                refused_of(asked, |row| *row = unit(given).into_iter().cycle().take(row.len()).collect())
+                    .contains("row 3")
+            );
         }
     }
 
@@ -319,16 +381,47 @@ mod tests {
     }
 
     #[test]
+    fn small_rows_that_are_no_unit_vectors_are_refused() {
+        for half in [[0, 0x7c], [0, 0xfc], [1, 0x7e]] {
+            assert!(refused_of(Dtype::F16, |row| row[2..4].copy_from_slice(&half)).contains("row 3 holds something"));
+        }
+        for half in [[0, 0], [0, 0x3c], [0xff, 0x7b]] {
+            assert!(refused_of(Dtype::F16, |row| row[..2].copy_from_slice(&half)).contains("row 3 is no vector"));
+        }
+        for whole in [0u8, 126, 0x82, 0x80] {
+            assert!(refused_of(Dtype::Int8, |row| row[3] = whole).contains("row 3 does not reach"), "{whole}");
+        }
+        let text = b"my bank is in Zurich, my number is 41";
+        assert!(refused_of(Dtype::F16, |row| row.copy_from_slice(&text[..16])).contains("row 3"));
+        assert!(refused_of(Dtype::Int8, |row| row.copy_from_slice(&text[..8])).contains("row 3"));
+    }
+
+    #[test]
+    fn preview_says_type_bytes_and_what_is_read_of_long_records() {
+        for (dtype, said) in [(Dtype::F32, "(f32)"), (Dtype::F16, "(f16)"), (Dtype::Int8, "(int8)")] {
+            let params = embed::Params { dtype, ..embed::Params::default() };
+            let leaves = preview(10, of(dtype), &params, &[]).join("\n");
+            assert!(leaves.contains(said) && leaves.contains(&format!("{} bytes", 80 * dtype.bytes())), "{leaves}");
+            assert!(leaves.contains("windows of 256, 32 at most") && leaves.contains("windows@1"), "{leaves}");
+        }
+        assert!(long(&embed::Params { long: Long::First, ..embed::Params::default() }).contains("first@1"));
+    }
+
+    #[test]
     fn outputs_of_fewer_records_than_the_terms_ask_for_are_refused() {
-        let rows = output(&vec![unit(8); 10]);
-        assert!(pass(&rows, 10, 8, 11).unwrap_err().message.contains("at least 11"));
+        let rows = output(&vec![unit(Dtype::F32); 10], Dtype::F32);
+        assert!(pass(&rows, 10, SHAPE, 11).unwrap_err().message.contains("at least 11"));
     }
 
     #[test]
     fn outputs_over_the_quota_are_refused_before_they_are_computed() {
-        fits(1000, 384, 0).unwrap();
-        assert!(fits(MAX_PACKAGE / 4 / 384, 384, 0).is_err());
-        assert!(fits(1 << 21, 384, 32).is_err());
+        let shape = |dtype| RowShape { dimension: 384, dtype };
+        fits(1000, shape(Dtype::F32), 0).unwrap();
+        let full = MAX_PACKAGE / 4 / 384;
+        assert!(fits(full, shape(Dtype::F32), 0).is_err());
+        fits(full, shape(Dtype::F16), 0).unwrap();
+        assert!(fits(4 * full, shape(Dtype::Int8), 0).is_err());
+        assert!(fits(1 << 21, shape(Dtype::Int8), 32).is_err());
     }
 
     #[test]

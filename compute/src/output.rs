@@ -1,9 +1,12 @@
 //! What leaves a computation: rows of numbers in the input's order, and the one file layout they are handed over in.
 //!
-//! A row's canonical bytes are its values as little-endian f32, one after another; digests are taken over these bytes. The
-//! file is safetensors with one tensor, `embeddings`, of shape `[rows, dimension]`. There is exactly one way to write a given
-//! output, and a file written in any other way is refused, so that nothing can be hidden beside the rows.
+//! A row's canonical bytes are its numbers as its [`Dtype`] says, little-endian, one after another; digests are taken over these
+//! bytes. The file is safetensors with one tensor, `embeddings`, of shape `[rows, dimension]`. There is exactly one way to write a
+//! given output, and a file written in any other way is refused, so that nothing can be hidden beside the rows.
 
+use std::str::FromStr;
+
+use burn::tensor::f16;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -19,18 +22,39 @@ pub const MAX_DIMENSION: usize = 4_096;
 /// Bytes of the length that begins a safetensors file.
 const LENGTH_BYTES: usize = 8;
 
-/// The type of an output's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The greatest number of a row in int8, and with a minus the least.
+const INT8_MAX: f32 = 127.0;
+
+/// The type of an output's numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Dtype {
-    /// IEEE 754 single precision, little-endian, 4 bytes.
+    /// IEEE 754 single precision, 4 bytes.
+    #[default]
     F32,
+    /// IEEE 754 half precision, 2 bytes; rounded to the nearest, ties to even.
+    F16,
+    /// Whole numbers from -127 to 127, 1 byte. A row is a direction: each value is multiplied by what makes the one farthest from
+    /// 0 exactly 127 or -127, and rounded to the nearest (halves away from 0). Dividing a row by its length gives its vector.
+    Int8,
 }
 
 impl Dtype {
-    /// Bytes of one value.
+    /// Bytes of one number.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Int8 => 1,
+        }
+    }
+
+    /// The word for it in parameters and packages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8 => "int8",
         }
     }
 
@@ -38,7 +62,51 @@ impl Dtype {
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Int8 => "I8",
         }
+    }
+
+    /// A row's canonical bytes.
+    pub fn row(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => row_bytes(values),
+            Self::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
+            Self::Int8 => {
+                let most = values.iter().fold(0f32, |most, value| most.max(value.abs()));
+                let scale = if most > 0.0 { INT8_MAX / most } else { 0.0 };
+                values.iter().map(|value| ((value * scale).round() as i8).cast_unsigned()).collect()
+            }
+        }
+    }
+
+    /// The numbers that a row's bytes hold; bytes behind the last whole number are not looked at.
+    pub fn numbers(self, row: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => row.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect(),
+            Self::F16 => row.as_chunks::<2>().0.iter().map(|value| f16::from_le_bytes(*value).to_f32()).collect(),
+            Self::Int8 => row.iter().map(|value| f32::from(value.cast_signed())).collect(),
+        }
+    }
+
+    fn of(dtype: safetensors::Dtype) -> Option<Self> {
+        match dtype {
+            safetensors::Dtype::F32 => Some(Self::F32),
+            safetensors::Dtype::F16 => Some(Self::F16),
+            safetensors::Dtype::I8 => Some(Self::Int8),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Dtype {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        [Self::F32, Self::F16, Self::Int8]
+            .into_iter()
+            .find(|dtype| dtype.word() == word)
+            .ok_or_else(|| Error::Parameter { name: "dtype", reason: format!("{word:?} is not one of f32, f16, int8") })
     }
 }
 
@@ -54,12 +122,17 @@ pub struct Output {
 }
 
 impl Output {
-    /// The values of the row at `position`, or `None` past the end.
+    /// The values of the row at `position`, or `None` past the end. A row in int8 is divided by its length.
     pub fn values(&self, position: usize) -> Option<Vec<f32>> {
-        self.rows.get(position).map(|row| values(row))
+        let mut values = self.dtype.numbers(self.rows.get(position)?);
+        if self.dtype == Dtype::Int8 {
+            let length = values.iter().map(|value| value * value).sum::<f32>().sqrt().max(1.0);
+            values.iter_mut().for_each(|value| *value /= length);
+        }
+        Some(values)
     }
 
-    /// Checks that every row has the declared size and only finite values.
+    /// Checks that every row has the declared size and only finite values, in int8 with 127 as the greatest distance from 0.
     ///
     /// # Errors
     /// [`Error::Rows`] when there are none or too many, [`Error::Output`] for a wrong size, [`Error::NotFinite`] for a value
@@ -71,15 +144,20 @@ impl Output {
             if row.len() != bytes {
                 return Err(refused(format!("row {position} has {} bytes, not {bytes}", row.len())));
             }
-            if !values(row).iter().all(|value| value.is_finite()) {
+            let numbers = self.dtype.numbers(row);
+            if !numbers.iter().all(|value| value.is_finite()) {
                 return Err(Error::NotFinite { row: position as u64 });
+            }
+            let most = numbers.iter().fold(0f32, |most, value| most.max(value.abs()));
+            if self.dtype == Dtype::Int8 && most != INT8_MAX {
+                return Err(refused(format!("row {position} reaches to {most}; in int8 a row reaches to {INT8_MAX}")));
             }
         }
         Ok(())
     }
 }
 
-/// A row's canonical bytes: each value as little-endian f32.
+/// A row's canonical bytes in [`Dtype::F32`].
 pub fn row_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
@@ -112,21 +190,20 @@ pub fn from_safetensors(file: &[u8]) -> Result<Output> {
         return Err(refused(format!("{} tensors, not the one named {TENSOR}", parsed.len())));
     }
     let tensor = parsed.tensor(TENSOR).map_err(|_| refused(format!("the tensor is not named {TENSOR}")))?;
-    if tensor.dtype() != safetensors::Dtype::F32 {
-        return Err(refused(format!("values are {:?}, not F32", tensor.dtype())));
-    }
+    let dtype = Dtype::of(tensor.dtype())
+        .ok_or_else(|| refused(format!("values are {:?}, not F32, F16 or I8", tensor.dtype())))?;
     let &[rows, dimension] = tensor.shape() else {
         return Err(refused(format!("shape {:?} is not [rows, dimension]", tensor.shape())));
     };
     check_shape(rows, dimension)?;
-    let expected = header(rows, dimension, Dtype::F32);
+    let expected = header(rows, dimension, dtype);
     if file.get(LENGTH_BYTES..LENGTH_BYTES + expected.len()) != Some(expected.as_bytes())
         || file.len() != LENGTH_BYTES + expected.len() + tensor.data().len()
     {
         return Err(refused("the header is not written in the one accepted way".to_owned()));
     }
-    let rows = tensor.data().chunks_exact(dimension * Dtype::F32.bytes()).map(<[u8]>::to_vec).collect();
-    let output = Output { rows, dimension, dtype: Dtype::F32 };
+    let rows = tensor.data().chunks_exact(dimension * dtype.bytes()).map(<[u8]>::to_vec).collect();
+    let output = Output { rows, dimension, dtype };
     output.check()?;
     Ok(output)
 }
@@ -152,10 +229,6 @@ fn check_shape(rows: usize, dimension: usize) -> Result<()> {
         return Err(refused(format!("{dimension} values in a row; a row has 1 to {MAX_DIMENSION}")));
     }
     Ok(())
-}
-
-fn values(row: &[u8]) -> Vec<f32> {
-    row.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 
 fn refused(reason: String) -> Error {

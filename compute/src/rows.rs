@@ -3,8 +3,8 @@
 /// Most rows in one run: the capacity of the largest dataset tier, 8^7.
 pub const MAX_ROWS: usize = 2_097_152;
 
-/// Most bytes of a row's text that are read. Models see at most [`crate::model::MAX_TOKENS`] tokens, which ordinary text
-/// reaches within a few kilobytes; the rest of a longer text is never looked at.
+/// Most bytes of a row's text that are read. Templates read at most [`crate::template::embed::MAX_WINDOWS`] windows of
+/// [`crate::model::MAX_TOKENS`] tokens, which ordinary text reaches within them; the rest of a longer text is never looked at.
 pub const MAX_TEXT_BYTES: usize = 65_536;
 
 /// One row: the text of one record.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use compute::Output;
+use compute::template::embed::Params;
 use provenance::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use zk::merkle::{Tier, Tree};
@@ -12,7 +14,7 @@ use crate::release;
 use crate::view::Check;
 
 /// The package's layout, in its first field.
-const FORMAT: &str = "usufruct/package@1";
+const FORMAT: &str = "usufruct/package@2";
 /// Rows in one package, at most: the largest tier.
 const MAX_ROWS: u64 = 1 << 21;
 
@@ -28,7 +30,9 @@ pub struct Package {
     pub model: String,
     /// Where it ran, as the owner's machine said.
     pub device: String,
-    /// All rows in order, 32-bit floats, little-endian.
+    /// The request's parameters: the type of the numbers, what was read of long records.
+    pub params: Params,
+    /// All rows in order, each as its type's canonical bytes.
     #[serde(with = "serde_bytes")]
     pub rows: Vec<u8>,
     /// One salt of 32 bytes a row.
@@ -64,21 +68,22 @@ pub struct Expected {
 }
 
 impl Package {
-    /// A package of rows of `dimension` numbers.
+    /// A package of the output's rows.
     pub fn new(
         model: &str,
         device: &str,
-        dimension: u32,
-        rows: &[Vec<u8>],
+        params: &Params,
+        output: &Output,
         row_salts: &[[u8; 32]],
         leaves: &[zk::Field],
     ) -> Self {
         Package {
             format: FORMAT.to_owned(),
-            dimension,
+            dimension: output.dimension as u32,
             model: model.to_owned(),
             device: device.to_owned(),
-            rows: rows.concat(),
+            params: Params { dtype: output.dtype, ..params.clone() },
+            rows: output.rows.concat(),
             row_salts: row_salts.concat(),
             leaves: leaves.iter().flat_map(zk::field::to_bytes).collect(),
             fields: Vec::new(),
@@ -119,12 +124,13 @@ impl Package {
         let fits = package.leaves.len() as u64 == count * 32
             && package.row_salts.len() as u64 == count * 32
             && package.dimension > 0
-            && package.rows.len() as u64 == count * u64::from(package.dimension) * 4
+            && package.rows.len() as u64 == count * package.width() as u64
             && (package.fields.is_empty() || package.fields.len() as u64 == count)
             && (1..=MAX_ROWS).contains(&count);
         if !fits {
             return Err(Error::integrity("the package's rows, salts, leaves and fields are not of one count"));
         }
+        package.params.check()?;
         package.fields.iter().try_for_each(|fields| release::from_bytes(fields).map(drop))?;
         Ok(package)
     }
@@ -138,7 +144,7 @@ impl Package {
         let lines = std::fs::read_to_string(folder.join("rows.jsonl"))?;
         let unreadable = |what: &str| Error::integrity(format!("{} has no {what}", folder.display()));
         let output = compute::output::from_safetensors(&tensors)?;
-        let mut package = Package::new("", "", output.dimension as u32, &output.rows, &[], &[]);
+        let mut package = Package::new("", "", &Params::default(), &output, &[], &[]);
         for line in lines.lines() {
             let line: serde_json::Value = serde_json::from_str(line).map_err(|_| unreadable("JSON in a line"))?;
             for (key, to) in [("leaf", &mut package.leaves), ("row_salt", &mut package.row_salts)] {
@@ -158,10 +164,21 @@ impl Package {
     /// Drops the last row with its salt and leaf.
     pub(crate) fn leave_out_last(&mut self) {
         let count = self.count() as usize - 1;
-        self.rows.truncate(count * self.dimension as usize * 4);
+        self.rows.truncate(count * self.width());
         self.row_salts.truncate(count * 32);
         self.leaves.truncate(count * 32);
         self.fields.truncate(count);
+    }
+
+    /// Bytes of a row.
+    fn width(&self) -> usize {
+        self.dimension as usize * self.params.dtype.bytes()
+    }
+
+    /// The rows as a computation gives them.
+    pub(crate) fn output(&self) -> Output {
+        let rows = (0..self.count() as usize).map(|position| self.row(position).to_vec()).collect();
+        Output { rows, dimension: self.dimension as usize, dtype: self.params.dtype }
     }
 
     /// How many rows it has.
@@ -171,8 +188,7 @@ impl Package {
 
     /// The row at `position`: its bytes.
     pub fn row(&self, position: usize) -> &[u8] {
-        let width = self.dimension as usize * 4;
-        &self.rows[position * width..][..width]
+        &self.rows[position * self.width()..][..self.width()]
     }
 
     /// The released fields of the row at `position`, encoded.
@@ -229,8 +245,8 @@ impl Package {
             ),
             check(
                 "rows are numbers",
-                self.rows_are_numbers(),
-                format!("{} numbers a row, none infinite or undefined", self.dimension),
+                self.output().check().is_ok(),
+                format!("{} numbers a row ({}), none infinite or undefined", self.dimension, self.params.dtype.word()),
             ),
             check(
                 "released fields",
@@ -250,9 +266,5 @@ impl Package {
             }
         }
         Ok(true)
-    }
-
-    fn rows_are_numbers(&self) -> bool {
-        self.rows.chunks_exact(4).all(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]).is_finite())
     }
 }

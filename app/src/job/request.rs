@@ -44,6 +44,8 @@ pub struct Words<'a> {
     pub label: Option<&'a str>,
     /// The template's parameters, JSON.
     pub params: Option<&'a str>,
+    /// The type of the numbers that leave, for `embed`.
+    pub dtype: Option<compute::Dtype>,
 }
 
 /// Requests a job under a license.
@@ -81,7 +83,8 @@ pub async fn run(
         Template::Train => bundle::offer_of(network, &record).await?.offer.terms.max_epsilon_micro,
         _ => 0,
     };
-    let asking = Asking { model: words.model, label: words.label, params: words.params, max_epsilon_micro };
+    let asking =
+        Asking { model: words.model, label: words.label, params: words.params, dtype: words.dtype, max_epsilon_micro };
     let asked = template.ask(&asking, &manifest)?;
     if dry_run {
         return Ok(preview(&record.id, &dataset, template, network));

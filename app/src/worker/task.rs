@@ -81,7 +81,7 @@ struct Embed {
 impl Embed {
     fn open(job: &Job, device: Device) -> Result<Self> {
         let task = Self { model: model(job)?, device, params: embed::Params::default() };
-        task.run(&[Row::new("warm"), Row::new("up ".repeat(400))])?;
+        task.run(&[Row::new("warm"), Row::new("up ".repeat(250))])?;
         Ok(task)
     }
 

@@ -105,6 +105,64 @@ fn output_of_a_wrong_size_is_refused() {
     assert!(matches!(to_safetensors(&flat), Err(Error::Output { .. })));
 }
 
+#[test]
+fn halves_are_rounded_to_the_nearest() {
+    // Above 1, a half's steps are 2^-10; 1 + 2^-11 is a tie and goes to the even 1.
+    let row = Dtype::F16.row(&[1.0, -2.0, 1.000_488_3, 1.0005, 65_504.0]);
+    assert_eq!(row, [0, 0x3c, 0, 0xc0, 0, 0x3c, 1, 0x3c, 0xff, 0x7b]);
+    assert_eq!(Dtype::F16.numbers(&row), [1.0, -2.0, 1.0, 1.000_976_6, 65_504.0]);
+}
+
+#[test]
+fn whole_numbers_reach_to_127_and_are_rounded_to_the_nearest() {
+    let row = Dtype::Int8.row(&[0.5, -0.25, 0.001, -0.003, 0.0]);
+    assert_eq!(Dtype::Int8.numbers(&row), [127.0, -64.0, 0.0, -1.0, 0.0]);
+    assert_eq!(Dtype::Int8.numbers(&Dtype::Int8.row(&[-3e-9, 1e-9])), [-127.0, 42.0]);
+    assert_eq!(Dtype::Int8.row(&[0.0, 0.0]), [0, 0]);
+}
+
+fn of(dtype: Dtype) -> Output {
+    let rows = vec![dtype.row(&[0.6, -0.8, 0.0, 1e-3]), dtype.row(&[0.5, -0.5, 0.5, 0.5])];
+    Output { rows, dimension: 4, dtype }
+}
+
+#[test]
+fn files_of_every_type_read_back() {
+    for (dtype, name, bytes) in [(Dtype::F16, "F16", 16), (Dtype::Int8, "I8", 8)] {
+        let file = to_safetensors(&of(dtype)).unwrap();
+        assert_eq!(from_safetensors(&file).unwrap(), of(dtype));
+        let said = format!(r#""dtype":"{name}","shape":[2,4],"data_offsets":[0,{bytes}]"#);
+        assert!(String::from_utf8_lossy(&file).contains(&said));
+        let parsed = safetensors::SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(parsed.tensor("embeddings").unwrap().shape(), [2, 4]);
+    }
+}
+
+#[test]
+fn rows_of_another_type_are_refused() {
+    for (dtype, other) in [(Dtype::F32, Dtype::F16), (Dtype::F16, Dtype::Int8), (Dtype::Int8, Dtype::F32)] {
+        assert!(matches!(to_safetensors(&Output { dtype: other, ..of(dtype) }), Err(Error::Output { .. })));
+    }
+}
+
+#[test]
+fn halves_that_are_not_finite_are_refused() {
+    for half in [[0, 0x7c], [0, 0xfc], [1, 0x7e]] {
+        let mut output = of(Dtype::F16);
+        output.rows[1][2..4].copy_from_slice(&half);
+        assert!(matches!(to_safetensors(&output), Err(Error::NotFinite { row: 1 })));
+    }
+}
+
+#[test]
+fn whole_numbers_of_another_scale_are_refused() {
+    for row in [[0u8; 4], [126, 0, 0, 1], [0x80, 0, 0, 127], *b"text"] {
+        let mut output = of(Dtype::Int8);
+        output.rows[1] = row.to_vec();
+        assert!(matches!(to_safetensors(&output), Err(Error::Output { .. })), "{row:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn file_with_a_changed_byte_is_refused_or_holds_the_changed_value(at in 0usize..136, flip in 1u8..=255) {

@@ -10,20 +10,40 @@ use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
 /// A text with its vector from the reference implementation.
-#[derive(Deserialize)]
 pub struct Case {
     pub text: String,
+    /// How many windows the reference read.
+    pub windows: usize,
     pub vector: Vec<f32>,
 }
 
 #[derive(Deserialize)]
-struct Reference {
-    cases: Vec<Case>,
+struct Golden {
+    cases: Vec<GoldenText>,
 }
 
-pub fn reference() -> Vec<Case> {
-    let reference: Reference = serde_json::from_str(include_str!("../reference.json")).unwrap();
-    reference.cases
+#[derive(Deserialize)]
+struct GoldenText {
+    text: String,
+    /// The text is this many of it, one after another.
+    times: usize,
+    windows: usize,
+}
+
+/// The 200 texts of `golden.py`.
+pub fn golden() -> Vec<Case> {
+    let golden: Golden = serde_json::from_str(include_str!("../golden.json")).unwrap();
+    let vectors = compute::output::Dtype::F32;
+    let file = safetensors::SafeTensors::deserialize(include_bytes!("../golden.safetensors")).unwrap();
+    let tensor = file.tensor("embeddings").unwrap();
+    assert_eq!(tensor.shape(), [golden.cases.len(), 384]);
+    let rows = tensor.data().chunks_exact(384 * vectors.bytes()).map(|row| vectors.numbers(row));
+    let case = |(text, vector): (GoldenText, Vec<f32>)| Case {
+        text: text.text.repeat(text.times),
+        windows: text.windows,
+        vector,
+    };
+    golden.cases.into_iter().zip(rows).map(case).collect()
 }
 
 /// The folder of all-MiniLM-L6-v2; fails where it has not been fetched.
@@ -57,6 +77,15 @@ pub fn embed(model: &Model, device: &Device, batch_rows: u32, rows: &[Row]) -> R
 pub fn difference(left: &[f32], right: &[f32]) -> f32 {
     assert_eq!(left.len(), right.len());
     left.iter().zip(right).map(|(left, right)| (left - right).abs()).fold(0.0, f32::max)
+}
+
+/// The cosine of the angle between two vectors.
+pub fn cosine(left: &[f32], right: &[f32]) -> f64 {
+    assert_eq!(left.len(), right.len());
+    let dot = |left: &[f32], right: &[f32]| -> f64 {
+        left.iter().zip(right).map(|(left, right)| f64::from(*left) * f64::from(*right)).sum()
+    };
+    dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()
 }
 
 /// The files of a one-layer encoder with 8 values, 2 heads and 12 words, to be broken in one place.

@@ -6,29 +6,43 @@ use std::time::Duration;
 
 use app::worker::cage::{Held, Layer};
 use app::worker::wire::{self, Ask, Failure, MAX_ASK, Place, Ready, Say};
+use compute::Dtype;
 use serde_bytes::ByteBuf;
 
 /// What a canary begins with; the rest counts them.
 const CANARY: &str = "CANARY-in-the-mine";
 /// Rows in a full batch.
 const BATCH: usize = 128;
-/// Bytes of a row of the model that tests use.
-const WIDTH: usize = 384 * 4;
+/// Numbers in a row of the model that tests use.
+const DIMENSION: usize = 384;
 
 fn main() {
     let name = std::env::args().next().unwrap_or_default();
     let act = name.rsplit('/').next().unwrap_or_default().to_owned();
     let mut input = io::stdin().lock();
+    let mut dtype = Dtype::F32;
     while let Ok(Some(body)) = wire::read(&mut input, MAX_ASK) {
         let ask: Ask = wire::unpack(&body).expect("the owner's messages are in order");
         match ask {
             Ask::Open(_) => say(&Say::Ready(ready(&act))),
-            Ask::Params(_) => say(&Say::Answer(ByteBuf::from(if act == "params" { canary(40) } else { vec![] }))),
-            Ask::Batch(rows) => batch(&act, rows.len()),
+            Ask::Params(_) if act == "params-wait" => wait(&name),
+            Ask::Params(params) => {
+                let params: serde_json::Value = serde_json::from_slice(&params).unwrap_or_default();
+                dtype = params["dtype"].as_str().and_then(|word| word.parse().ok()).unwrap_or(dtype);
+                say(&Say::Answer(ByteBuf::from(if act == "params" { canary(40) } else { vec![] })));
+            }
+            Ask::Batch(rows) if act == "last-batch-waits" && rows.len() < BATCH => wait(&name),
+            Ask::Batch(rows) => batch(&act, rows.len(), dtype),
             Ask::File(_) => file(&act),
             _ => say(&Say::Answer(ByteBuf::from(canary(64)))),
         }
     }
+}
+
+/// Says beside the name that it was started by which process it is, and waits to be killed.
+fn wait(name: &str) {
+    std::fs::write(format!("{name}.waits"), std::process::id().to_string()).expect("a file");
+    std::thread::sleep(Duration::from_secs(3600));
 }
 
 fn say(say: &Say) {
@@ -60,16 +74,17 @@ fn ready(act: &str) -> Ready {
 }
 
 /// A row that passes for one: a unit vector.
-fn unit() -> Vec<u8> {
-    let mut row = 1f32.to_le_bytes().to_vec();
-    row.resize(WIDTH, 0);
-    row
+fn unit(dtype: Dtype) -> Vec<u8> {
+    let mut values = [0f32; DIMENSION];
+    values[0] = 1.0;
+    dtype.row(&values)
 }
 
-fn batch(act: &str, rows: usize) {
-    let all = rows * WIDTH;
+fn batch(act: &str, rows: usize, dtype: Dtype) {
+    let width = DIMENSION * dtype.bytes();
+    let all = rows * width;
     let answer = |bytes: Vec<u8>| say(&Say::Answer(ByteBuf::from(bytes)));
-    let honest = || unit().repeat(rows);
+    let honest = || unit(dtype).repeat(rows);
     match act {
         "words" => answer(honest()),
         "rows" => answer(canary(all)),
@@ -77,11 +92,13 @@ fn batch(act: &str, rows: usize) {
         "infinite" => answer([f32::INFINITY.to_le_bytes().to_vec(), honest()[4..].to_vec()].concat()),
         "zero" => answer(vec![0; all]),
         "short" => answer(honest()[..all - 4].to_vec()),
-        "row-less" => answer(honest()[..all - WIDTH].to_vec()),
+        "row-less" => answer(honest()[..all - width].to_vec()),
         "long" => answer([honest(), canary(4)].concat()),
         "huge" => answer(canary(1 << 20)),
         "nothing" => answer(vec![]),
-        "last-batch" if rows == BATCH => answer(honest()),
+        "last-batch" | "last-batch-waits" if rows == BATCH => answer(honest()),
+        "other-type" => answer(unit(if dtype == Dtype::F32 { Dtype::F16 } else { Dtype::F32 }).repeat(rows)),
+        "other-bytes" => answer(unit(Dtype::F32).repeat(rows)[..all].to_vec()),
         "crash" | "last-batch" => std::process::exit(3),
         "abort" => std::process::abort(),
         "hang" => std::thread::sleep(Duration::from_secs(3600)),

@@ -1,43 +1,72 @@
 //! `embed`: a vector for each record. The rows are *bound*: a tree over them stands beside the dataset's.
 
+use compute::template::embed::Params;
 use compute::{Dtype, Output, Row};
 use provenance::manifest::Manifest;
 use zk::merkle::Tree;
 use zk::proof::Proof;
 use zk::provenance::{Leaf, Material, Witness, output_leaf};
 
-use super::{Asked, Delivered, Made, Out, Proving, Work};
+use super::{Asked, Asking, Delivered, Made, Out, Proving, Work};
 use crate::args::DeviceChoice;
 use crate::dataset::{self, Dataset, Opened};
 use crate::error::{Error, Result};
+use crate::gate::{self, RowShape};
 use crate::home::Home;
 use crate::job::package::{Expected, Package};
 use crate::job::rows::{self, Order};
 use crate::progress::Progress;
 use crate::view::Check;
-use crate::{gate, model, proving, random, release};
+use crate::{model, proving, random, release};
 
 /// The model where none is named.
 pub(super) const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
 
-pub(super) fn ask(model: Option<&str>) -> Result<Asked> {
-    let model = model::named(model.unwrap_or(DEFAULT_MODEL))?;
-    Ok(Asked { model: model.digest, params: serde_json::json!({}) })
+pub(super) fn ask(asking: &Asking<'_>) -> Result<Asked> {
+    if asking.label.is_some() {
+        return Err(Error::usage("embed takes no --label"));
+    }
+    let mut params: Params = serde_json::from_str(asking.params.unwrap_or("{}"))
+        .map_err(|e| Error::usage(format!("--params are not those of embed: {e}")))?;
+    if let Some(dtype) = asking.dtype {
+        params.dtype = dtype;
+    }
+    params.check()?;
+    let model = model::named(asking.model.unwrap_or(DEFAULT_MODEL))?;
+    // All of them, by name: what the request means does not change with a later program's defaults.
+    Ok(Asked { model: model.digest, params: written(&params)? })
+}
+
+fn written(params: &Params) -> Result<serde_json::Value> {
+    serde_json::to_value(params).map_err(|e| Error::failure(e.to_string()))
+}
+
+/// The request's parameters, checked, and the shape of the rows that it asks for.
+fn wanted(work: &Work) -> Result<(Params, RowShape)> {
+    let params: Params = serde_json::from_value(work.spec.params.clone())
+        .map_err(|e| Error::refused(format!("the request's parameters are not those of embed: {e}")))?;
+    params.check()?;
+    let shape = RowShape { dimension: model::find(&work.spec.model)?.dimension, dtype: params.dtype };
+    Ok((params, shape))
 }
 
 pub(super) fn leaves(work: &Work) -> Result<Vec<String>> {
-    let model = model::find(&work.spec.model)?;
+    let (params, shape) = wanted(work)?;
     let released = &work.dataset.selection.released;
-    gate::fits(work.count, model.dimension, released.len() as u64)?;
-    Ok(gate::preview(work.count, model.dimension, released))
+    gate::fits(work.count, shape, released.len() as u64)?;
+    Ok(gate::preview(work.count, shape, &params, released))
 }
 
 pub(super) fn out(work: &Work) -> Result<Out> {
-    let dimension = model::find(&work.spec.model)?.dimension;
+    let (_, shape) = wanted(work)?;
     Ok(Out {
-        kind: "one vector of 32-bit floating-point numbers for each record",
+        kind: match shape.dtype {
+            Dtype::F32 => "one vector of 32-bit floating-point numbers for each record",
+            Dtype::F16 => "one vector of 16-bit floating-point numbers for each record",
+            Dtype::Int8 => "one vector of 8-bit whole numbers for each record",
+        },
         rows: work.count,
-        bytes: gate::rows_bytes(work.count, dimension),
+        bytes: work.count * shape.width(),
         budget: None,
         worst: "Whoever gets the output can recover much of the text of every record from its vector, and keep it forever.",
     })
@@ -45,30 +74,31 @@ pub(super) fn out(work: &Work) -> Result<Out> {
 
 pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
     let Work { dataset, count, min_records, .. } = work;
+    let (params, shape) = wanted(work)?;
     let model = model::find(&work.spec.model)?;
     let included = dataset.included();
     let text = |position: usize| Row::new(opened.records[position].readable(&included)).head().as_bytes().to_vec();
-    let width = model.dimension as usize * Dtype::F32.bytes();
+    let width = shape.width() as usize;
     let computed = rows::compute(
         home,
         &Order {
             job: &work.job,
             template: "embed",
             model: Some(&model),
-            params: &work.spec.params,
+            params: &written(&params)?,
             root: &dataset.root,
             count: opened.records.len(),
             row: &text,
             width,
-            pass: &|rows, first| gate::pass_rows(rows, first, rows.len() / width, model.dimension),
+            pass: &|rows, first| gate::pass_rows(rows, first, rows.len() / width, shape),
             end: 0,
             device,
             what: "embedding records",
         },
     )?;
     let rows = computed.rows.chunks_exact(width).map(<[u8]>::to_vec).collect();
-    let output = Output { rows, dimension: model.dimension as usize, dtype: Dtype::F32 };
-    gate::pass(&output, *count, model.dimension, *min_records)?;
+    let output = Output { rows, dimension: model.dimension as usize, dtype: shape.dtype };
+    gate::pass(&output, *count, shape, *min_records)?;
     let fields = released(dataset, opened)?;
     gate::pass_fields(&fields, *count, &dataset.selection.released)?;
 
@@ -76,8 +106,7 @@ pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: Dev
     let leaves: Vec<zk::Field> = opened.leaves.iter().map(Leaf::hash).collect();
     let name = model.public_name;
     let package =
-        Package::new(&name, gate::device(&computed.device), output.dimension as u32, &output.rows, &salts, &leaves)
-            .with_fields(fields);
+        Package::new(&name, gate::device(&computed.device), &params, &output, &salts, &leaves).with_fields(fields);
     let digests: Vec<[u8; 32]> = (0..output.rows.len()).map(|position| package.row_digest(position)).collect();
     Ok(Made {
         package: package.to_bytes()?,
@@ -140,9 +169,7 @@ impl Delivered for Package {
 }
 
 fn safetensors(package: &Package) -> Result<Vec<u8>> {
-    let rows = (0..package.count() as usize).map(|position| package.row(position).to_vec()).collect();
-    let output = compute::Output { rows, dimension: package.dimension as usize, dtype: compute::Dtype::F32 };
-    Ok(compute::output::to_safetensors(&output)?)
+    Ok(compute::output::to_safetensors(&package.output())?)
 }
 
 /// One line a row: its position, the leaf that it is bound to, and what its digest is made of.
@@ -168,19 +195,31 @@ fn readme(package: &Package, dataset: &str) -> String {
         {count} rows of {dimension} numbers, one for each record of the dataset, in its order, made with {model} on {device}\n\
         (as the owner's machine said). Each row is *bound*: it was committed against a registered record before the drawn positions were known.\n\n\
         | file | what |\n|---|---|\n\
-        | rows.safetensors | one tensor, `embeddings`, {count} × {dimension}, 32-bit floats |\n\
+        | rows.safetensors | one tensor, `embeddings`, {count} × {dimension}, {dtype} |\n\
         | rows.jsonl | a line a row: position, leaf, and salt and digest of the row, and its released fields{fields} |\n\
         | terms.jsonld | the agreement (ODRL 2.2): what may be done with this |\n\
         | job.bundle | manifest, terms, receipt, proof and chain facts: `usufruct verify job.bundle` |\n\n\
+        Of long records: {rule}.\n\n\
         It needs `pip install safetensors numpy`, or nothing but Python's standard library as here:\n\n\
         ```python\n\
-        import array, json, struct\n\
-        data = open(\"rows.safetensors\", \"rb\").read(); size = struct.unpack(\"<Q\", data[:8])[0]; rows = array.array(\"f\", data[8 + size:])\n\
-        print(json.loads(data[8:8 + size])[\"embeddings\"][\"shape\"], \"nearest to row 0:\", max(range(1, {count}), key=lambda r: sum(rows[i] * rows[r * {dimension} + i] for i in range({dimension}))))\n\
+        import json, struct\n\
+        data = open(\"rows.safetensors\", \"rb\").read(); size = struct.unpack(\"<Q\", data[:8])[0]; rows = list(struct.iter_unpack(\"<{dimension}{code}\", data[8 + size:]))\n\
+        print(json.loads(data[8:8 + size])[\"embeddings\"][\"shape\"], \"nearest to row 0:\", max(range(1, {count}), key=lambda r: sum(a * b for a, b in zip(rows[0], rows[r])) / sum(b * b for b in rows[r]) ** 0.5))\n\
         ```\n",
         fields = if package.fields.is_empty() { ": none here" } else { "" },
         count = package.count(),
         dimension = package.dimension,
+        dtype = match package.params.dtype {
+            Dtype::F32 => "32-bit floats",
+            Dtype::F16 => "16-bit floats",
+            Dtype::Int8 => "8-bit whole numbers: divide a row by its length to get its vector",
+        },
+        code = match package.params.dtype {
+            Dtype::F32 => "f",
+            Dtype::F16 => "e",
+            Dtype::Int8 => "b",
+        },
+        rule = gate::long(&package.params),
         model = package.model,
         device = package.device,
     )

@@ -9,6 +9,7 @@ pub(crate) mod train;
 
 use std::fmt;
 
+use compute::Dtype;
 use provenance::chain::client::LicenseRecord;
 use provenance::exchange::JobSpec;
 use provenance::manifest::Manifest;
@@ -72,6 +73,8 @@ pub(crate) struct Asking<'a> {
     pub label: Option<&'a str>,
     /// The template's parameters, JSON.
     pub params: Option<&'a str>,
+    /// The type of the numbers of an `embed` job.
+    pub dtype: Option<Dtype>,
     /// Privacy budget that the license lets a run spend, in millionths of epsilon; 0 for none.
     pub max_epsilon_micro: u64,
 }
@@ -265,7 +268,7 @@ impl Template {
     /// `Usage` or `Refused` for what the template does not take, or not over this dataset.
     pub(crate) fn ask(self, asking: &Asking<'_>, manifest: &Manifest) -> Result<Asked> {
         match self {
-            Template::Embed => embed::ask(asking.model),
+            Template::Embed => embed::ask(asking),
             Template::Statistic => statistic::ask(asking, manifest),
             Template::Train => train::ask(asking, manifest),
         }

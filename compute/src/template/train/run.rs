@@ -96,9 +96,9 @@ pub fn run(
     Ok(Trained { adapters: file, head, metrics, uses: learner.uses })
 }
 
-/// Every record's vector by the `embed` template.
+/// Every record's vector by the `embed` template, of its first window: the rest of a long record is not learned from.
 fn embedded(model: &Model, device: &Device, params: &Params, data: Data<'_>) -> Result<Vec<Vec<f32>>> {
-    let params = embed::Params { max_tokens: params.max_tokens, ..embed::Params::default() };
+    let params = embed::Params { max_tokens: params.max_tokens, long: embed::Long::First, ..embed::Params::default() };
     let output = embed::run(model, device, &params, data.rows, &mut |_, _| Continue::Yes)?;
     Ok((0..output.rows.len()).filter_map(|position| output.values(position)).collect())
 }
