@@ -114,6 +114,51 @@ impl Person {
     }
 }
 
+/// What [`Person::killed`] kills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// The command.
+    Command,
+    /// Its worker.
+    Worker,
+}
+
+impl Person {
+    /// Runs a command with the hostile worker doing `act`, which waits at some point and says so by a file beside its link in
+    /// `folder`; there it kills the worker, or the command first, with the signal that nobody can catch. Its exit code.
+    ///
+    /// # Panics
+    /// Where the worker never came to that point.
+    pub fn killed(&self, folder: &Path, act: &str, args: &[&str], victim: Victim) -> Option<i32> {
+        let (worker, waits) = (folder.join(act), folder.join(format!("{act}.waits")));
+        if !worker.exists() {
+            std::os::unix::fs::symlink(program("hostile-worker"), &worker).expect("a link");
+        }
+        let other = Person { program: "usufruct-with-worker".into(), ..self.again() };
+        let mut command = other.command(args);
+        let quiet = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut running = quiet.env("TEST_WORKER", &worker).spawn().expect("it starts");
+        let started = std::time::Instant::now();
+        let process = loop {
+            let said = std::fs::read_to_string(&waits).unwrap_or_default();
+            if let Ok(process) = said.parse::<u32>() {
+                break process.to_string();
+            }
+            assert!(running.try_wait().expect("a process").is_none(), "{args:?} ended before {act}");
+            assert!(started.elapsed().as_secs() < 600, "{args:?} never came to {act}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        if victim == Victim::Command {
+            running.kill().expect("a signal");
+            running.wait().expect("it ends");
+        }
+        // The hostile worker does not end with its command as the real one does.
+        Command::new("kill").args(["-9", &process]).status().expect("a signal");
+        std::fs::remove_file(&waits).expect("a file");
+        running.wait().expect("it ends").code()
+    }
+}
+
 fn parse(args: &[&str], output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!(

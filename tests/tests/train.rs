@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tests::market::Market;
-use tests::{Person, program, text};
+use tests::{Person, Victim, program, text};
 
 /// Notes about two things, in a table with a label.
 fn table(folder: &Path, count: usize) {
@@ -89,17 +89,26 @@ fn classifier_is_trained_delivered_and_its_records_are_shown_to_the_owner_alone(
 fn private_run_spends_the_budget_and_never_gets_it_back() {
     let market = Market::open();
     let license = licensed(&market, 60, "train-classifier");
-    let params = r#"{"epochs":2,"batch":20,"privacy":{"epsilon_micro":3000000,"clip":1.0}}"#;
+    let params = r#"{"epochs":2,"batch":20,"privacy":{"epsilon_micro":2500000,"clip":1.0}}"#;
     let job = request(&market, &license, params);
     let leaves = market.contributor.run(&["job", "show", &job])["leaves"].to_string();
-    assert!(leaves.contains("spends 3 of") && leaves.contains("8 is left"), "{leaves}");
+    assert!(leaves.contains("spends 2.5 of") && leaves.contains("8 is left"), "{leaves}");
     let out = deliver(&market, &job, "private");
     let spent = metrics(&out);
     assert!(spent["evaluation"].is_null());
-    assert!(spent["privacy"]["epsilon"].as_f64().is_some_and(|epsilon| epsilon <= 3.0 && epsilon > 2.9), "{spent}");
+    assert!(spent["privacy"]["epsilon"].as_f64().is_some_and(|epsilon| epsilon <= 2.5 && epsilon > 2.4), "{spent}");
 
-    // A run whose worker gives nothing that passes has spent it all the same: the spending was written before.
+    // So has one that is killed between its spending and its noise, which the worker would draw from what it waits for.
     let second = request(&market, &license, params);
+    market.contributor.run(&["job", "approve", &second]);
+    let run = ["job", "run", &second, "--device", "cpu"];
+    assert_eq!(market.contributor.killed(market.folder.path(), "params-wait", &run, Victim::Command), None);
+    let preview = market.contributor.run(&["job", "show", &second])["preview"].clone();
+    assert_eq!((&preview["budget_spent"], &preview["budget_left"]), (&"2.5".into(), &"0.5".into()), "{preview:#}");
+
+    // And one whose worker gives nothing that passes: the spending was written before.
+    // What is left is another sum than the one that was approved.
+    market.contributor.fails(8, &run);
     market.contributor.run(&["job", "approve", &second]);
     let worker = market.folder.path().join("rows");
     std::os::unix::fs::symlink(program("hostile-worker"), &worker).expect("a link");
@@ -107,9 +116,9 @@ fn private_run_spends_the_budget_and_never_gets_it_back() {
     let mut run = other.command(&["job", "run", &second, "--device", "cpu"]);
     let failed = run.env("TEST_WORKER", &worker).output().expect("the program starts");
     assert!(!failed.status.success() && !String::from_utf8_lossy(&failed.stdout).contains("CANARY"));
-    // 2 of 8 are left, and 3 would be needed.
+    // 0.5 of 8 is left, and 2.5 would be needed.
     let said = market.contributor.fails(8, &["job", "show", &second]);
-    assert!(said.contains("2 is left of 8"), "{said}");
+    assert!(said.contains("0.5 is left of 8"), "{said}");
     market.contributor.fails(8, &["job", "run", &second, "--device", "cpu"]);
     market.contributor.run(&["job", "decline", &second]);
 }

@@ -2,12 +2,17 @@
 //! takes nothing along, and leaves the job to be run again or refunded.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use app::worker::outside::Start;
+use app::worker::wire::{Ask, Job, Work};
+use app::worker::{Limits, Manner, Worker};
+use serde_bytes::ByteBuf;
 use serde_json::Value;
 use tests::market::{Market, notes};
-use tests::{Person, program, text};
+use tests::{Person, Victim, program, text};
 
 /// What every canary of the hostile worker holds.
 const CANARY: &[u8] = b"CANARY";
@@ -189,9 +194,10 @@ fn killed_job_goes_on_behind_its_last_batch() {
     let (_, job) = market.requested("diary", 300, &[]);
     market.contributor.run(&["job", "approve", &job]);
     let run = ["job", "run", &job, "--device", "cpu"];
-    // A worker that does its first batches well and fails at the last stands for a kill at that moment.
-    let (code, ..) = with_hostile(&market.contributor, market.folder.path(), "last-batch", &run);
-    assert_eq!(code, Some(1));
+    // Killed in the third batch, first the command and then, in another run, its worker.
+    let killed = |victim| market.contributor.killed(market.folder.path(), "last-batch-waits", &run, victim);
+    assert_eq!(killed(Victim::Command), None);
+    assert_eq!(killed(Victim::Worker), Some(1));
     let output = market.contributor.command(&run).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     market.consumer.run(&["job", "accept", &job]);
@@ -204,6 +210,118 @@ fn killed_job_goes_on_behind_its_last_batch() {
     let first = [1f32.to_le_bytes(), 0f32.to_le_bytes()].concat();
     assert!((0..256).all(|number| row(number) == first), "a finished batch was lost");
     assert!((256..300).all(|number| row(number) != first), "a batch that was not finished was kept");
+}
+
+#[test]
+fn output_in_smaller_numbers_is_delivered_and_a_hostile_worker_gets_none_through() {
+    let market = Market::open();
+    market.publish("diary", 10);
+    let license = market.license(&market.offer("diary", &["--max-runs", "2"]));
+    let mut nearest = Vec::new();
+    for (dtype, name, bytes) in [("f16", "F16", 2), ("int8", "I8", 1)] {
+        let asked = ["job", "request", &license, "--template", "embed", "--dtype", dtype];
+        let job = text(&market.consumer.run(&asked), "job_id");
+        let shown = market.contributor.run(&["job", "show", &job]);
+        assert_eq!(shown["preview"]["bytes"], 10 * 384 * bytes, "{shown:#}");
+        assert!(shown["leaves"].to_string().contains(&format!("({dtype})")), "{shown:#}");
+        assert!(shown["leaves"].to_string().contains("windows@1"), "{shown:#}");
+        market.contributor.run(&["job", "approve", &job]);
+        let run = ["job", "run", &job, "--device", "cpu"];
+        for (act, code) in [("rows", 8), ("zero", 8), ("short", 6), ("long", 6), ("other-type", 6), ("other-bytes", 8)]
+        {
+            let (ended, answer, _) = with_hostile(&market.contributor, market.folder.path(), act, &run);
+            assert_eq!(ended, Some(code), "{dtype} {act}: {answer:#}");
+        }
+        assert_eq!(holds(&market.contributor.network_home, CANARY), Vec::<PathBuf>::new());
+        assert_eq!(market.contributor.run(&run)["state"], "drawn");
+        market.consumer.run(&["job", "accept", &job]);
+        market.contributor.run(&["job", "settle", &job]);
+        let out = market.received().join(dtype);
+        let fetched = market.consumer.run(&["job", "fetch", &job, "--out", &out.to_string_lossy()]);
+        assert!(fetched["checks"].as_array().is_some_and(|checks| checks.iter().all(|check| check["ok"] == true)));
+        let file = fs::read(out.join("rows.safetensors")).expect("rows");
+        let head = String::from_utf8_lossy(&file[8..]).into_owned();
+        assert!(head.contains(&format!(r#""dtype":"{name}","shape":[10,384]"#)), "{dtype}");
+        let readme = fs::read_to_string(out.join("README.md")).expect("a file");
+        assert!(readme.contains("rule windows@1"), "{readme}");
+        let code = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a snippet");
+        let said =
+            std::process::Command::new("python3").args(["-c", code]).current_dir(&out).output().expect("python3");
+        let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+        assert!(said.starts_with("[10, 384] nearest to row 0: "), "{dtype}: {said}");
+        nearest.push(said);
+    }
+    assert_eq!(nearest[0], nearest[1]);
+    for more in [["--dtype", "f64"], ["--params", r#"{"dtype":"int4"}"#], ["--params", r#"{"long":"windows@2"}"#]] {
+        let asked = [&["job", "request", &license, "--template", "embed"][..], &more].concat();
+        let output = market.consumer.command(&asked).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {output:?}");
+    }
+}
+
+#[test]
+fn worker_needs_no_more_memory_for_more_records() {
+    let manner = Manner::of(&program("usufruct"));
+    let model = app::model::named("all-MiniLM-L6-v2").expect("the model");
+    let mut worker = Worker::start(Start {
+        program: &manner.program,
+        work: Work::Job(Job {
+            template: "embed".into(),
+            model: Some(ByteBuf::from(model.folder.as_os_str().as_bytes())),
+            digest: ByteBuf::from(model.digest),
+            device: compute::Choice::Cpu,
+            adapter: None,
+        }),
+        limits: Limits::job(3600),
+        allowed: &[],
+        without: &[],
+        patience: manner.patience,
+    })
+    .expect("a worker");
+    worker.ask(&Ask::Params(ByteBuf::from(b"{}")), 0).expect("parameters");
+    let process = children().into_iter().find(|child| is_worker(*child)).expect("the worker's process");
+    let mut batch = |rows: Vec<String>| {
+        let width = 384 * 4 * rows.len();
+        let rows = rows.into_iter().map(|row| ByteBuf::from(row.into_bytes())).collect();
+        assert_eq!(worker.ask(&Ask::Batch(rows), width).expect("vectors").len(), width);
+    };
+    let few = |from: usize, count: usize| (from..from + count).map(|at| format!("note {at}")).collect::<Vec<_>>();
+    // Four of the first 200 are long.
+    batch([vec!["The sea and the harbor. ".repeat(900); 4], few(0, 124)].concat());
+    batch(few(124, 72));
+    let after_200 = peak(process);
+    (0..30).for_each(|number| batch(few(200 + number * 128, if number == 29 { 88 } else { 128 })));
+    let after_4000 = peak(process);
+    println!(
+        "a worker's greatest memory: {} KiB after 200 records, {} KiB after 4,000",
+        after_200 >> 10,
+        after_4000 >> 10
+    );
+    assert!(after_200 > 10 << 20 && after_4000 - after_200 < 8 << 20, "{after_200} {after_4000}");
+}
+
+/// The processes that this one started.
+fn children() -> Vec<u32> {
+    let own = std::process::id().to_string();
+    let parent = |process: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1).map(str::to_owned))
+    };
+    let all = fs::read_dir("/proc").expect("processes").flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|process| parent(process).as_deref() == Some(own.as_str()))
+        .collect()
+}
+
+fn is_worker(process: u32) -> bool {
+    fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| line.ends_with(b"--as-worker\0"))
+}
+
+/// The most memory that a process ever held, in bytes.
+fn peak(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
 #[test]
