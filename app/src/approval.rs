@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::job::template::Template;
 use crate::job::{Kept, Seen};
-use crate::view;
+use crate::{budget, view};
 
 /// Seconds in the week that runs are counted over: the one before now, not the calendar's.
 const WEEK: u64 = 7 * 86_400;
@@ -94,6 +94,13 @@ pub fn list(home: &Home) -> Result<view::Approvals> {
             template: standing.template.clone(),
             min_price: standing.floor()?.show(SYMBOL),
             runs_a_week: standing.runs_a_week,
+            warning: Template::named(&standing.template)?.spends().then(|| {
+                format!(
+                    "runs may spend privacy budget, at most {} in a dataset's life, and it does not come back; a license without \
+                    one lets them run unprotected",
+                    budget::shown(budget::LIFETIME_MICRO)
+                )
+            }),
         })
     };
     let approvals = home.all::<Standing>(Kind::Standing)?.into_iter().map(shown).collect::<Result<_>>()?;

@@ -461,7 +461,8 @@ pub enum JobCommand {
 /// `approval`
 #[derive(Subcommand)]
 pub enum ApprovalCommand {
-    /// Allow a consumer's jobs ahead of time; one approval for a consumer and a template
+    /// Allow a consumer's jobs ahead of time; one approval for a consumer and a template. For train: each run that it lets
+    /// through may spend the dataset's privacy budget, which does not come back
     Add {
         /// The consumer's address, as `job inbox` shows it
         #[arg(long, value_name = "ADDRESS")]

@@ -109,3 +109,19 @@ fn serving_goes_on_after_a_job_that_fails() {
     let served = market.contributor.run(&["job", "serve", "--once", "--device", "cpu"]);
     assert!(both(&served, "ran") && served["failed"] == serde_json::json!([]), "{served:#}");
 }
+
+#[test]
+fn standing_approval_says_that_training_may_spend_the_privacy_budget() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = tests::Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    let address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    for (template, warned) in [("train", true), ("embed", false), ("statistic", false)] {
+        let args = ["approval", "add", "--consumer", address, "--min-price", "1", "--runs-per-week", "1", "--template"];
+        let answer = person.run(&[&args[..], &[template]].concat());
+        let approvals = answer["approvals"].as_array().expect("a list");
+        let added = approvals.iter().find(|approval| approval["template"] == template).expect("it is listed");
+        let warning = added["warning"].as_str().unwrap_or_default();
+        assert_eq!(warning.contains("privacy budget, at most 8"), warned, "{answer:#}");
+    }
+}

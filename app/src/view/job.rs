@@ -242,15 +242,19 @@ pub struct StandingApproval {
     pub min_price: String,
     /// Most runs in any seven days.
     pub runs_a_week: u32,
+    /// What the owner should know of it; none where there is nothing to say.
+    pub warning: Option<String>,
 }
 
 impl Display for Approvals {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let rows = self.approvals.iter().map(|approval| {
-            let StandingApproval { id, consumer, template, min_price, runs_a_week } = approval;
+            let StandingApproval { id, consumer, template, min_price, runs_a_week, .. } = approval;
             vec![id.clone(), consumer.clone(), template.clone(), min_price.clone(), runs_a_week.to_string()]
         });
-        table(f, &["id", "consumer", "template", "least price", "runs a week"], rows)
+        table(f, &["id", "consumer", "template", "least price", "runs a week"], rows)?;
+        let warned = self.approvals.iter().filter_map(|approval| Some((&approval.id, approval.warning.as_ref()?)));
+        warned.into_iter().try_for_each(|(id, warning)| writeln!(f, "{id}: {warning}"))
     }
 }
 

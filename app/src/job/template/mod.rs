@@ -254,6 +254,11 @@ impl Template {
         }
     }
 
+    /// Whether a run can spend a dataset's privacy budget.
+    pub fn spends(self) -> bool {
+        matches!(self, Template::Train)
+    }
+
     /// How far its proofs reach.
     pub fn says(self) -> Says {
         match self {
