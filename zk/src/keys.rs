@@ -8,7 +8,7 @@ mod proving;
 mod verifying;
 
 pub use lint::{Rule, lint};
-pub(crate) use proving::{Constraints, Reduction};
+pub(crate) use proving::{Constraints, Reduction, seeded};
 pub use proving::{ProvingKey, constraint_count, development};
 pub use verifying::{VERIFYING_KEY_BYTES, VerifyingKey};
 

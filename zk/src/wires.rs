@@ -10,6 +10,7 @@ use ark_relations::{
 
 use crate::Field;
 
+mod alone;
 mod freedom;
 
 /// The constant 1, the public wires and the private wires of a system, with its constraints.
@@ -96,13 +97,6 @@ impl Wires {
         (0..self.constraints()).filter(|row| !self.row_holds(*row)).collect()
     }
 
-    /// The first two constraints that fail after a change, where these failed before it.
-    pub fn failing_after(&mut self, before: &[usize], wire: usize, value: Field) -> Vec<usize> {
-        let mut open = self.naming(wire);
-        open.extend(before);
-        self.failing(wire, value, open, 2)
-    }
-
     /// The first constraints, at most `most`, that fail after a change: of those in `open` and those that name a wire
     /// computed from the changed one.
     fn failing(&mut self, wire: usize, value: Field, mut open: BTreeSet<usize>, most: usize) -> Vec<usize> {
@@ -138,6 +132,19 @@ impl Wires {
         let change = self.sum(0, row) * factor.inverse().unwrap();
         self.values[public] -= change;
         assert!(self.row_holds(row));
+    }
+
+    /// Whether this is the second of the two constraints `s · m = u` and `s · (1 − u) = 0`, by which `u` says that `s` is not 0.
+    pub fn is_second_half_of_unequal(&self, row: usize) -> bool {
+        let [a, b, c] = [0, 1, 2].map(|matrix| &self.matrices[matrix]);
+        let Some(first) = row.checked_sub(1) else { return false };
+        let [(factor, unequal)] = c[first][..] else { return false };
+        let mut rest = b[row].clone();
+        rest.sort_by_key(|(_, wire)| *wire);
+        factor == Field::ONE
+            && a[row] == a[first]
+            && c[row].is_empty()
+            && rest == [(Field::ONE, 0), (-Field::ONE, unequal)]
     }
 
     /// Whether the circuit computes this wire from earlier ones; the others are given by the prover.

@@ -56,8 +56,12 @@ impl R1CSToQAP for Snarkjs {
         Ok(a)
     }
 
-    fn h_query_scalars<F: PrimeField, D: EvaluationDomain<F>>(_: usize, _: F, _: F, _: F) -> Outcome<Vec<F>> {
-        // Keys of this kind come from a ceremony and are never made here.
-        Err(SynthesisError::Unsatisfiable)
+    fn h_query_scalars<F: PrimeField, D: EvaluationDomain<F>>(last: usize, t: F, _: F, unit: F) -> Outcome<Vec<F>> {
+        // The Lagrange polynomials of the doubled domain at the secret, from its powers; the odd ones are taken.
+        let powers = core::iter::successors(Some(unit), |power| Some(*power * t));
+        let mut values: Vec<F> = powers.take(2 * last + 1).collect();
+        let double = D::new(values.len()).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
+        double.ifft_in_place(&mut values);
+        Ok(values.into_iter().skip(1).step_by(2).collect())
     }
 }

@@ -8,9 +8,10 @@ use std::{
 
 use ark_bn254::Bn254;
 use ark_groth16::Groth16;
-use ark_relations::gr1cs::{ConstraintSystem, ConstraintSystemRef, SynthesisError};
+use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, SynthesisError};
+use ark_std::rand::{SeedableRng, rngs::StdRng};
 
-use super::{r1cs, zkey};
+use super::{Snarkjs, lone, r1cs, zkey};
 use crate::{
     Circuit, Error, Field,
     keys::{Constraints, ProvingKey, Reduction, lint},
@@ -39,6 +40,14 @@ fn job() -> (Statement, OwnerSecret) {
     let statement =
         Statement { root, count: 8, owner: secret.commitment(), output_root, context: context("job"), challenge };
     (statement, secret)
+}
+
+/// A job's statement, and every wire's value.
+fn solved() -> (Statement, Vec<Field>) {
+    let (statement, secret) = job();
+    let cs = ConstraintSystem::new_ref();
+    build(cs.clone(), Some((&statement, &secret))).unwrap();
+    (statement, [cs.instance_assignment().unwrap(), cs.witness_assignment().unwrap()].concat())
 }
 
 /// A folder that is removed at the end.
@@ -95,10 +104,7 @@ fn key_of_a_ceremony_proves() {
 
     let bytes = fs::read(path.join("end.zkey")).unwrap();
     let key = zkey::read(&bytes, &constraints).unwrap();
-    let (statement, secret) = job();
-    let cs = ConstraintSystem::new_ref();
-    build(cs.clone(), Some((&statement, &secret))).unwrap();
-    let values = [cs.instance_assignment().unwrap(), cs.witness_assignment().unwrap()].concat();
+    let (statement, values) = solved();
     let proof = create(&key, Reduction::Snarkjs, &constraints, &values).unwrap();
     let prepared = ark_groth16::prepare_verifying_key(&key.vk);
     let holds = |statement: &Statement| Groth16::<Bn254>::verify_proof(&prepared, &proof, &statement.inputs()).unwrap();
@@ -138,6 +144,27 @@ fn fixture(key: &[Word], statement: &Statement, proof: &[Word]) -> String {
         "{{\n  \"circuit\": \"an owner's commitment, opened\",\n  \"tier\": 0,\n  \"key_words\": [\n{key}\n  ],\n  \
          \"inputs\": [\n{inputs}\n  ],\n  \"proof\": [\n{proof}\n  ]\n}}\n"
     )
+}
+
+struct Unsolved;
+
+impl ConstraintSynthesizer<Field> for Unsolved {
+    fn generate_constraints(self, cs: ConstraintSystemRef<Field>) -> Result<(), SynthesisError> {
+        build(cs, None)
+    }
+}
+
+#[test]
+fn key_without_a_ceremony_is_read_back_and_proves() {
+    let mut rng = StdRng::seed_from_u64(1);
+    let key = Groth16::<Bn254, Snarkjs>::generate_random_parameters_with_reduction(Unsolved, &mut rng).unwrap();
+    let constraints = constraints();
+    let read = zkey::read(&lone::encode(&key, &constraints), &constraints).unwrap();
+    assert_eq!(read, key);
+    let (statement, values) = solved();
+    let proof = create(&read, Reduction::Snarkjs, &constraints, &values).unwrap();
+    let prepared = ark_groth16::prepare_verifying_key(&read.vk);
+    assert!(Groth16::<Bn254>::verify_proof(&prepared, &proof, &statement.inputs()).unwrap());
 }
 
 fn damaged_keys_are_refused(bytes: &[u8], constraints: &Constraints) {

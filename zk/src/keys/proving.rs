@@ -4,7 +4,10 @@ use core::fmt;
 use std::sync::OnceLock;
 
 use ark_bn254::Bn254;
-use ark_groth16::Groth16;
+use ark_groth16::{
+    Groth16,
+    r1cs_to_qap::{LibsnarkReduction, R1CSToQAP},
+};
 use ark_relations::{
     gr1cs::{
         ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL, SynthesisError,
@@ -180,10 +183,15 @@ pub fn constraint_count(circuit: impl Into<Circuit>) -> Result<usize> {
 /// [`crate::Error::Circuit`] when the circuit cannot be built.
 pub fn development(circuit: impl Into<Circuit>) -> Result<ProvingKey> {
     let circuit = circuit.into();
-    let seed = format!("insecure development key of {}, tier {}", circuit.name(), circuit.tier().name());
-    let mut rng = StdRng::from_seed(Sha256::digest(seed).into());
-    let key = Groth16::<Bn254>::generate_random_parameters_with_reduction(Unsolved(circuit), &mut rng)?;
+    let key = seeded::<LibsnarkReduction>(circuit, "insecure development key")?;
     ProvingKey::from_parts(circuit, Reduction::Libsnark, key)
+}
+
+/// **Insecure.** The key that comes from a seed of these words and the circuit's name.
+pub(crate) fn seeded<Q: R1CSToQAP>(circuit: Circuit, words: &str) -> Result<ark_groth16::ProvingKey<Bn254>> {
+    let seed = format!("{words} of {}, tier {}", circuit.name(), circuit.tier().name());
+    let mut rng = StdRng::from_seed(Sha256::digest(seed).into());
+    Ok(Groth16::<Bn254, Q>::generate_random_parameters_with_reduction(Unsolved(circuit), &mut rng)?)
 }
 
 /// A circuit without values, as the key generator takes it.

@@ -1,6 +1,6 @@
 //! Drawn positions: native and in the circuit.
 
-use ark_ff::{AdditiveGroup, PrimeField};
+use ark_ff::{AdditiveGroup, BigInteger, PrimeField};
 use ark_r1cs_std::{GR1CSVar, alloc::AllocVar, boolean::Boolean, fields::fp::FpVar};
 use ark_relations::gr1cs::ConstraintSystem;
 
@@ -38,13 +38,18 @@ fn positions_stay_below_the_count() {
 }
 
 #[test]
-fn positions_are_even_over_an_awkward_count() {
-    let mut seen = [0u32; 7];
-    for challenge in 0..1000u64 {
-        positions(Field::from(challenge), 7).iter().for_each(|p| seen[*p as usize] += 1);
+fn positions_are_even_over_awkward_counts() {
+    for count in [2, 3, 5, 7, 9, 63, 65, 511] {
+        let mut seen = vec![0u32; count];
+        for challenge in 0..1000u64 {
+            positions(Field::from(challenge), count as u64).iter().for_each(|p| seen[*p as usize] += 1);
+        }
+        // Chi-square of 8,000 draws: as many as there are positions less one, give or take four standard deviations.
+        let expected = 8000.0 / count as f64;
+        let chi: f64 = seen.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
+        let free = (count - 1) as f64;
+        assert!(chi < free + 4.0 * (2.0 * free).sqrt() + 4.0, "{count} positions: {chi}");
     }
-    // 8,000 draws over 7: 1,143 each, standard deviation 31.
-    assert!(seen.iter().all(|n| (990..1300).contains(n)), "{seen:?}");
 }
 
 #[test]
@@ -97,36 +102,38 @@ fn position_equal_to_the_count_is_refused() {
     }
 }
 
+/// Constraints that compare 254 bits with the modulus.
+pub const COMPARED: usize = 385;
+
+/// These bits, lowest first, compared with the modulus.
+fn compared(bits: impl Iterator<Item = bool>) -> Wires {
+    let cs = ConstraintSystem::<Field>::new_ref();
+    let bits: Vec<_> = bits.map(|bit| Boolean::new_witness(cs.clone(), || Ok(bit)).unwrap()).collect();
+    Boolean::enforce_in_field_le(&bits).unwrap();
+    Wires::of(&cs)
+}
+
 #[test]
 fn numbers_above_the_modulus_are_noticed_by_one_constraint_each() {
-    use std::collections::BTreeSet;
-
-    use ark_ff::{BigInteger, Field as _};
-
     let mut below = Field::MODULUS;
     below.sub_with_borrow(&ark_ff::BigInteger256::from(1u64));
-    let mut needed = BTreeSet::new();
-    let mut constraints = 0;
+    let honest = compared((0..254).map(|_| false));
+    // The first 254 say that bits are bits.
+    let mut left: Vec<usize> = (254..honest.constraints()).collect();
+    assert_eq!(left.len(), COMPARED);
     // Numbers that follow r − 1 down to one of its zeros and have a one there: the least that is wrong with a number.
     for place in (0..254).filter(|place| !below.get_bit(*place)) {
-        let bits = (0..254).map(|i| if i > place { below.get_bit(i) } else { i == place });
-        let cs = ConstraintSystem::<Field>::new_ref();
-        let bits: Vec<_> = bits.map(|bit| Boolean::new_witness(cs.clone(), || Ok(bit)).unwrap()).collect();
-        Boolean::enforce_in_field_le(&bits).unwrap();
-        let mut wires = Wires::of(&cs);
-        constraints = wires.constraints();
+        let mut wires = compared((0..254).map(|i| if i > place { below.get_bit(i) } else { i == place }));
         let failing = wires.failing_now();
         assert!(!failing.is_empty());
-        for wire in wires.public..wires.values.len() {
-            for value in [Field::ZERO, Field::ONE] {
-                if let [alone] = wires.failing_after(&failing, wire, value)[..] {
-                    needed.insert(alone);
-                }
-            }
-        }
+        left.retain(|row| failing != [*row]);
+        left = wires.unnoticed(&left, &[]);
     }
-    // The first 254 say that bits are bits. Of the others, some only repeat that a wire with 0 or 1 for factors is 0 or
-    // 1 itself: deleting those changes nothing.
-    let survivors: Vec<_> = (254..constraints).filter(|row| !needed.contains(row)).collect();
-    assert_eq!((constraints - 254, survivors.len()), (385, 25), "{survivors:?}");
+    // The survivors are the second halves of "is this run of bits all ones". The first half, `s · m = unequal` with `s` what
+    // the run's sum is short of, gives a run of ones `unequal` 0. The second, `s · (1 − unequal) = 0`, forbids to claim
+    // the same of another run, which would only add to what later bits may not be. Deleting it lets no number pass.
+    println!("{COMPARED} constraints: all but {} refuse a number above the modulus alone", left.len());
+    assert!(left.iter().all(|row| honest.is_second_half_of_unequal(*row)), "{left:?}");
+    // The modulus has twelve runs of three ones or more; shorter runs are products.
+    assert_eq!(left.len(), 12);
 }
