@@ -62,7 +62,7 @@ test-package: package-dev
 bench-vault:
 	tools/bench-vault
 
-# The prover beside snarkjs, the tree beside poseidon-lite. The first run makes snarkjs' key, which takes minutes.
+# The prover beside snarkjs, the tree beside poseidon-lite. The first run fetches Semaphore's keys (109 MB).
 bench-zk:
 	cargo build --release -p zk --example bench --locked
 	node zk/tests/snarkjs/bench.mjs $(CARGO_TARGET_DIR)/release/examples/bench $(HOME)/.cache/usufruct/bench-zk

@@ -2,7 +2,7 @@
 // Usage: node bench.mjs <the release build's example `bench`> <folder to keep keys and files in>
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { poseidon2 } from "poseidon-lite";
@@ -17,7 +17,7 @@ const ours = (...args) => {
   const said = execFileSync(program, args, { encoding: "utf8" });
   const figures = {};
   for (const line of said.trim().split("\n")) {
-    const [name, value, unit] = line.split("\t");
+    const [name, value, unit = ""] = line.split("\t");
     console.log(`  ${name}: ${value} ${unit}`);
     figures[name] = Number(value);
   }
@@ -75,20 +75,12 @@ const constraints = (zkey) => {
 };
 
 console.log("provenance@1, small tier, ours:");
-const small = ours("prove", "provenance-1-small", folder);
+const small = ours("prove", "provenance-1-small", folder, "500");
 console.log("the same circuit exported and proved by snarkjs:");
 ours("export", folder);
-const power = "15";
-if (!existsSync(join(folder, "end.zkey"))) {
-  console.log("  making snarkjs' key (minutes, once)");
-  rmSync(join(folder, "start.zkey"), { force: true });
-  snarkjs("powersoftau", "new", "bn128", power, "first.ptau");
-  snarkjs("powersoftau", "contribute", "first.ptau", "second.ptau", "--name=bench", "-e=bench");
-  snarkjs("powersoftau", "prepare", "phase2", "second.ptau", "final.ptau");
-  snarkjs("groth16", "setup", "circuit.r1cs", "final.ptau", "start.zkey");
-  snarkjs("zkey", "contribute", "start.zkey", "end.zkey", "--name=bench", "-e=bench");
-}
-const rounds = [1, 2, 3].map(() => snarkjs("groth16", "prove", "end.zkey", "witness.wtns", "proof.json", "public.json"));
+const rounds = [1, 2, 3].map(() => snarkjs("groth16", "prove", "circuit.zkey", "witness.wtns", "proof.json", "public.json"));
+snarkjs("zkey", "export", "verificationkey", "circuit.zkey", "key.json");
+snarkjs("groth16", "verify", "key.json", "public.json", "proof.json");
 const theirs = median(rounds);
 console.log(`  snarkjs groth16 prove, CPU: ${theirs.toFixed(2)} s (witness not counted)`);
 console.log(`  ratio, first proof with witness and key read: ${(small["first proof, key read, CPU"] / theirs).toFixed(3)}`);
@@ -104,13 +96,16 @@ const ratio = (name) => (small[name] / small.constraints / each).toFixed(3);
 console.log(`  ours to that for each constraint, first proof with witness and key read: ${ratio("first proof, key read, CPU")}`);
 console.log(`  ours to that for each constraint, next proofs with witness: ${ratio("next proofs, CPU")}`);
 
-console.log("provenance@1, large tier:");
-const large = ours("prove", "provenance-1-large", folder);
+console.log("provenance@1, large tier, 1,000 records:");
+const few = ours("prove", "provenance-1-large", folder, "1000");
+console.log(`provenance@1, large tier, ${records} records:`);
+const large = ours("prove", "provenance-1-large", folder, String(records));
+console.log(`  next proofs, CPU, to those over 1,000 records: ${(large["next proofs, CPU"] / few["next proofs, CPU"]).toFixed(2)}`);
 const wide = (name) => (large[name] / large.constraints / each).toFixed(3);
 console.log(`  large tier to Semaphore for each constraint, first proof: ${wide("first proof, key read, CPU")}`);
 console.log(`  large tier to Semaphore for each constraint, next proofs: ${wide("next proofs, CPU")}`);
 console.log("statistic@1:");
-ours("prove", "statistic-1", folder);
+ours("prove", "statistic-1", folder, "512");
 console.log("verifying:");
 ours("verify");
 
