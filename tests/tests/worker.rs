@@ -216,7 +216,7 @@ fn killed_job_goes_on_behind_its_last_batch() {
 fn output_in_smaller_numbers_is_delivered_and_a_hostile_worker_gets_none_through() {
     let market = Market::open();
     market.publish("diary", 10);
-    let license = market.license(&market.offer("diary", &["--max-runs", "2"]));
+    let license = market.license(&market.offer("diary", &["--max-runs", "3"]));
     let mut nearest = Vec::new();
     for (dtype, name, bytes) in [("f16", "F16", 2), ("int8", "I8", 1)] {
         let asked = ["job", "request", &license, "--template", "embed", "--dtype", dtype];
