@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 /// How long anything on the page may take, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// A question about the page is asked again after this long: the driver loses those that meet a reload.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// The name under which WebDriver hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The file that takes what the program says.
@@ -21,13 +23,17 @@ const SAID: &str = "said.log";
 ///
 /// # Panics
 /// When it is not there in time.
-pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    in_time(probe).unwrap_or_else(|| panic!("waited {} s for {what}", PATIENCE.as_secs()))
+}
+
+fn in_time<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
-        if let Some(found) = probe() {
+        let found = probe();
+        if found.is_some() || start.elapsed() > PATIENCE {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {} s for {what}", PATIENCE.as_secs());
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -126,12 +132,40 @@ impl Window {
     /// # Panics
     /// When the driver refuses, or it is not there in time.
     pub fn element(&self, selector: &str) -> String {
-        until(selector, || self.find(selector))
+        self.wait(selector, || self.find(selector))
+    }
+
+    /// Waits for something on the page; where it does not come, says what the page shows instead.
+    fn wait<T>(&self, what: &str, probe: impl FnMut() -> Option<T>) -> T {
+        in_time(probe).unwrap_or_else(|| {
+            let script = json!({"script": "return location.href + '\\n' + document.body.innerText", "args": []});
+            let page = self.post("/execute/sync", &script);
+            panic!("waited {} s for {what}; the page: {page:?}; said: {}", PATIENCE.as_secs(), self.said())
+        })
+    }
+
+    /// Marks this page, so that [`Window::again`] tells it from the next.
+    ///
+    /// # Panics
+    /// When the driver refuses.
+    pub fn mark(&self) {
+        self.run("window.marked = true; return ''");
+    }
+
+    /// Waits until the marked page was loaded again and shows this.
+    ///
+    /// # Panics
+    /// When it is not there in time.
+    pub fn again(&self, selector: &str) {
+        let again = json!({"script": "return !window.marked && document.querySelector(arguments[0]) !== null", "args": [selector]});
+        self.wait(&format!("{selector} on the page loaded again"), || {
+            (self.look("POST", "/execute/sync", &again).ok()? == true).then_some(())
+        });
     }
 
     /// The element, if it is there.
     pub fn find(&self, selector: &str) -> Option<String> {
-        let found = self.post("/element", &json!({"using": "css selector", "value": selector})).ok()?;
+        let found = self.look("POST", "/element", &json!({"using": "css selector", "value": selector})).ok()?;
         Some(found[ELEMENT].as_str()?.to_owned())
     }
 
@@ -140,9 +174,10 @@ impl Window {
     /// # Panics
     /// When the driver refuses, or it is not there in time.
     pub fn text(&self, selector: &str) -> String {
-        until(selector, || {
+        self.wait(selector, || {
             let id = self.find(selector)?;
-            Some(self.get(&format!("/element/{id}/text")).ok()?.as_str()?.to_owned())
+            let text = self.look("GET", &format!("/element/{id}/text"), &Value::Null).ok()?;
+            Some(text.as_str()?.to_owned())
         })
     }
 
@@ -185,7 +220,7 @@ impl Window {
     /// When the driver refuses.
     pub fn click(&self, selector: &str) {
         // What is on its way over the page, a message or a dialog, may lie on the element for a moment.
-        until(&format!("a click on {selector}"), || {
+        self.wait(&format!("a click on {selector}"), || {
             let id = self.find(selector)?;
             self.post(&format!("/element/{id}/click"), &json!({})).ok()
         });
@@ -312,7 +347,13 @@ impl Window {
     /// # Errors
     /// What the driver says.
     pub fn get(&self, path: &str) -> Result<Value, String> {
-        self.ask("GET", path, "")
+        self.ask("GET", path, "", PATIENCE)
+    }
+
+    /// Looks at the page, which may be asked again.
+    fn look(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.ask(method, path, &body, ASK_AGAIN)
     }
 
     /// Tells the driver.
@@ -320,13 +361,13 @@ impl Window {
     /// # Errors
     /// What the driver says.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
-        self.ask("POST", path, &body.to_string())
+        self.ask("POST", path, &body.to_string(), PATIENCE)
     }
 
     /// One request of the WebDriver protocol; its value, or the driver's error.
-    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value, String> {
+    fn ask(&self, method: &str, path: &str, body: &str, patience: Duration) -> Result<Value, String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|error| error.to_string())?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
+        stream.set_read_timeout(Some(patience)).map_err(|error| error.to_string())?;
         let head = format!(
             "{method} {}{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             self.path,
@@ -349,7 +390,7 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        let _ = self.ask("DELETE", "", "");
+        let _ = self.ask("DELETE", "", "", PATIENCE);
     }
 }
 

@@ -157,8 +157,9 @@ fn money_and_data_move_in_the_window_only_when_confirmed() {
         tasks["tasks"].as_array()?.iter().find(|task| running(task)).cloned()
     });
     assert_eq!(task["stages"], json!(["read", "compute", "commit", "prove"]));
+    window.mark();
     window.run("location.reload(); return ''");
-    until("the page again", || window.find("[data-testid=page-jobs]"));
+    window.again("[data-testid=page-jobs]");
     let task = ended(&window, &task);
     assert_eq!((&task["state"], &task["job"]["state"]), (&json!("done"), &json!("drawn")), "{task}");
 

@@ -108,10 +108,13 @@ fn window_locks_by_itself_when_nobody_is_there() {
     let place = tempfile::tempdir().unwrap();
     let home = place.path().join("home");
     vault_with_three_notes(place.path(), &home);
-    let window = Window::open_with(place.path(), &home, &[("USUFRUCT_AUTO_LOCK", "3")]);
+    let window = Window::open_with(place.path(), &home, &[("USUFRUCT_AUTO_LOCK", "5")]);
+    window.element("#passphrase");
+    window.mark();
     window.type_into("#passphrase", &format!("{PASSPHRASE}\u{e007}"));
     assert_eq!(window.text("[data-figure=records]"), "3");
-    until("the page to lock", || (window.text("h1") == "Unlock your vault").then_some(()));
+    window.again("#passphrase");
+    assert_eq!(window.text("h1"), "Unlock your vault");
     assert!(window.call("source_list").contains("locked"));
     assert!(Home::open(&home, PASSPHRASE).unwrap().is_held());
 }

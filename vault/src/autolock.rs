@@ -28,6 +28,8 @@ pub struct AutoLock<T: Send + 'static> {
 #[derive(Debug)]
 struct State<T> {
     held: Option<T>,
+    /// It was dropped because it was due, and the owner was not told yet.
+    lapsed: bool,
     idle: Duration,
     used: (Instant, SystemTime),
     ended: bool,
@@ -44,6 +46,13 @@ impl<T> State<T> {
     fn touch(&mut self) {
         self.used = (Instant::now(), SystemTime::now());
     }
+
+    /// Drops what is held when it is due, whoever comes first: as after the machine slept.
+    fn drop_due(&mut self) {
+        if self.left().is_zero() && self.held.take().is_some() {
+            self.lapsed = true;
+        }
+    }
 }
 
 impl<T: Send + 'static> AutoLock<T> {
@@ -51,7 +60,7 @@ impl<T: Send + 'static> AutoLock<T> {
     /// calls `told`.
     pub fn new(idle: Duration, told: impl Fn() + Send + 'static) -> AutoLock<T> {
         let used = (Instant::now(), SystemTime::now());
-        let state = State { held: None, idle, used, ended: false };
+        let state = State { held: None, lapsed: false, idle, used, ended: false };
         let shared = Arc::new((Mutex::new(state), Condvar::new()));
         let watched = shared.clone();
         let thread = std::thread::Builder::new().name("auto-lock".into()).spawn(move || watch(&watched, &told));
@@ -71,11 +80,7 @@ impl<T: Send + 'static> AutoLock<T> {
 
     /// Uses what is held, if anything is; that counts as use until it returns. Others wait meanwhile.
     pub fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let mut state = self.state();
-        if state.left().is_zero() {
-            // Due, but the thread has not been there yet: as after the machine slept.
-            state.held = None;
-        }
+        let mut state = self.due();
         let done = state.held.as_mut().map(act);
         state.touch();
         done
@@ -83,11 +88,7 @@ impl<T: Send + 'static> AutoLock<T> {
 
     /// Looks at what is held, if anything is. That does not count as use: a program may ask by itself.
     pub fn look<R>(&self, ask: impl FnOnce(&T) -> R) -> Option<R> {
-        let mut state = self.state();
-        if state.left().is_zero() {
-            state.held = None;
-        }
-        state.held.as_ref().map(ask)
+        self.due().held.as_ref().map(ask)
     }
 
     /// Counts as use.
@@ -115,6 +116,16 @@ impl<T: Send + 'static> AutoLock<T> {
         self.state().held.take().is_some()
     }
 
+    /// The state, after what is due was dropped. The thread is woken to tell the owner.
+    fn due(&self) -> MutexGuard<'_, State<T>> {
+        let mut state = self.state();
+        state.drop_due();
+        if state.lapsed {
+            self.shared.1.notify_all();
+        }
+        state
+    }
+
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,18 +148,16 @@ impl<T: Send + 'static> Drop for AutoLock<T> {
 fn watch<T>((state, changed): &(Mutex<State<T>>, Condvar), told: &dyn Fn()) {
     let mut now = state.lock().unwrap_or_else(PoisonError::into_inner);
     while !now.ended {
-        if now.held.is_none() {
-            now = changed.wait(now).unwrap_or_else(PoisonError::into_inner);
-            continue;
-        }
-        let left = now.left();
-        if left.is_zero() {
-            now.held = None;
+        now.drop_due();
+        if std::mem::take(&mut now.lapsed) {
             drop(now);
             told();
             now = state.lock().unwrap_or_else(PoisonError::into_inner);
+        } else if now.held.is_none() {
+            now = changed.wait(now).unwrap_or_else(PoisonError::into_inner);
         } else {
-            now = changed.wait_timeout(now, left.min(LOOK)).unwrap_or_else(PoisonError::into_inner).0;
+            let left = now.left().min(LOOK);
+            now = changed.wait_timeout(now, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -215,13 +224,13 @@ mod tests {
 
     #[test]
     fn looking_does_not_keep_it() {
-        let (hold, wiped, _) = held(Duration::from_millis(300));
+        let (hold, wiped, told) = held(Duration::from_millis(300));
         let end = Instant::now() + Duration::from_secs(20);
         while hold.look(|_| ()).is_some() {
             assert!(Instant::now() < end, "looking counted as use");
-            std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(wiped.load(Ordering::SeqCst), 1);
+        wait_for(&told, 1);
     }
 
     #[test]
@@ -252,13 +261,15 @@ mod tests {
 
     #[test]
     fn time_asleep_counts() {
-        let (hold, wiped, _) = held(Duration::from_secs(600));
+        let (hold, wiped, told) = held(Duration::from_secs(600));
         // As if the wall clock had gone on for an hour while this process was stopped.
         hold.state().used.1 = SystemTime::now() - Duration::from_secs(3600);
         hold.touch();
         assert!(!hold.is_unlocked());
         assert!(hold.with(|_| ()).is_none());
         assert_eq!(wiped.load(Ordering::SeqCst), 1);
+        // The thread sleeps until its next look; whoever found it due woke it to tell.
+        wait_for(&told, 1);
     }
 
     #[test]
