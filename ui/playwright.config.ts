@@ -6,7 +6,8 @@ export default defineConfig({
   testMatch: process.env["SCREENSHOTS"] ? "screenshots.ts" : "*.spec.ts",
   fullyParallel: true,
   workers: 2,
-  timeout: 60_000,
+  // axe on a page takes seconds, and many times that on a busy machine.
+  timeout: 240_000,
   expect: { timeout: 10_000 },
   reporter: [["list", { printSteps: false }]],
   outputDir: "/tmp/usufruct-page-tests",

@@ -32,40 +32,36 @@ pub struct Standing {
     runs_a_week: u32,
 }
 
-/// What `approval add` is told.
-pub struct Wanted<'a> {
-    /// The consumer's address.
-    pub consumer: &'a str,
-    /// The template's name.
-    pub template: &'a str,
-    /// Least price of a run, such as `2.5`.
-    pub floor: &'a str,
-    /// Most runs in any seven days.
-    pub runs_a_week: u32,
-}
-
 /// Keeps a standing approval. The same one again changes nothing; another one for the same consumer and template replaces it.
 ///
 /// # Errors
 /// `Usage` for what is no address, template, price or number of runs.
-pub fn add(home: &mut Home, wanted: &Wanted<'_>) -> Result<view::Approvals> {
-    let consumer: Address = wanted.consumer.parse().map_err(|_| {
-        Error::usage(format!("{:?} is no address", wanted.consumer)).hint("`job inbox` shows who asks.")
-    })?;
-    let template = Template::named(wanted.template)?.to_string();
-    let floor: Amount = Amount::parse(wanted.floor, SYMBOL).map_err(|e| Error::usage(e.to_string()))?;
-    if !(1..=MAX_RUNS).contains(&wanted.runs_a_week) {
-        return Err(Error::usage(format!("an approval allows 1 to {MAX_RUNS} runs a week")));
-    }
-    let standing = Standing {
-        consumer: consumer.to_string(),
-        template,
-        floor: floor.units().to_string(),
-        runs_a_week: wanted.runs_a_week,
-    };
+pub fn add(home: &mut Home, wanted: &view::ApprovalWanted) -> Result<view::Approvals> {
+    let standing = Standing::of(wanted)?;
     home.keep(Kind::Standing, &standing.id(), &standing)?;
     home.commit()?;
     list(home)
+}
+
+/// What a standing approval would let happen, for the owner to confirm.
+///
+/// # Errors
+/// Like [`add`].
+pub fn facts(wanted: &view::ApprovalWanted) -> Result<Vec<String>> {
+    let standing = Standing::of(wanted)?;
+    let Standing { consumer, template, runs_a_week, .. } = &standing;
+    let floor = standing.floor()?.show(SYMBOL);
+    let mut facts = vec![
+        format!(
+            "jobs {template} of {consumer} that pay {floor} or more run without asking you, {runs_a_week} in any seven days"
+        ),
+        "what leaves is what their license says, and you do not look at it before".to_owned(),
+        "it goes on until you end it".to_owned(),
+    ];
+    if template == Template::Train.name() {
+        facts.push("a run with differential privacy spends the dataset's privacy budget".to_owned());
+    }
+    Ok(facts)
 }
 
 /// Takes a standing approval back. Jobs that it approved stay approved.
@@ -136,6 +132,23 @@ fn used(home: &Home, id: &str, now: u64) -> Result<u32> {
 }
 
 impl Standing {
+    fn of(wanted: &view::ApprovalWanted) -> Result<Standing> {
+        let consumer: Address = wanted.consumer.parse().map_err(|_| {
+            Error::usage(format!("{:?} is no address", wanted.consumer)).hint("`job inbox` shows who asks.")
+        })?;
+        let template = Template::named(&wanted.template)?.to_string();
+        let floor: Amount = Amount::parse(&wanted.min_price, SYMBOL).map_err(|e| Error::usage(e.to_string()))?;
+        if !(1..=MAX_RUNS).contains(&wanted.runs_a_week) {
+            return Err(Error::usage(format!("an approval allows 1 to {MAX_RUNS} runs a week")));
+        }
+        Ok(Standing {
+            consumer: consumer.to_string(),
+            template,
+            floor: floor.units().to_string(),
+            runs_a_week: wanted.runs_a_week,
+        })
+    }
+
     /// From consumer and template: there is one approval for both.
     fn id(&self) -> String {
         let digest = Sha256::digest(format!("standing approval\n{}\n{}\n", self.consumer, self.template));

@@ -14,7 +14,8 @@ use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
     approval, backup, bundle, confine, consent, counted, dataset, delegate, deletion, demo, import, job, library,
-    license, machine, manual, model, offer, passphrase, progress, publish, reward, status, time, trail, wallet, worker,
+    license, machine, manual, model, offer, passphrase, progress, publish, reward, status, time, trail, view, wallet,
+    worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -247,7 +248,7 @@ fn offer_verb(context: &Context, verb: OfferCommand) -> Result<Outcome> {
             valid,
             dry_run,
         } => {
-            let wanted = offer::Wanted {
+            let wanted = view::OfferWanted {
                 preset,
                 price,
                 max_runs,
@@ -326,8 +327,8 @@ fn approval_verb(context: &Context, verb: ApprovalCommand) -> Result<Outcome> {
     let mut home = context.home()?;
     Outcome::of(&match verb {
         ApprovalCommand::Add { consumer, template, min_price, runs_per_week } => {
-            let (consumer, template, floor) = (&consumer, &template, &min_price);
-            approval::add(&mut home, &approval::Wanted { consumer, template, floor, runs_a_week: runs_per_week })?
+            let wanted = view::ApprovalWanted { consumer, template, min_price, runs_a_week: runs_per_week };
+            approval::add(&mut home, &wanted)?
         }
         ApprovalCommand::List => approval::list(&home)?,
         ApprovalCommand::Remove { id } => approval::remove(&mut home, &id)?,
@@ -337,7 +338,7 @@ fn approval_verb(context: &Context, verb: ApprovalCommand) -> Result<Outcome> {
 async fn delegate_verb(home: &mut Home, network: &Network, verb: DelegateCommand) -> Result<wallet::View> {
     Ok(match verb {
         DelegateCommand::Add { account, dataset, actions, jobs, days, out, dry_run } => {
-            let wanted = delegate::Wanted { account, dataset, actions, jobs, days };
+            let wanted = view::DelegateWanted { account, dataset, actions, jobs, days };
             delegate::add(home, network, &wanted, &out, dry_run).await?.into()
         }
         DelegateCommand::Remove { grant, dry_run } => delegate::remove(home, network, &grant, dry_run).await?.into(),

@@ -20,20 +20,6 @@ const MOST_DAYS: u32 = 3650;
 /// Largest grant file read, in bytes.
 const LARGEST: u64 = 16 * 1024;
 
-/// What a delegate is to be allowed.
-pub struct Wanted {
-    /// The delegate's account.
-    pub account: String,
-    /// The dataset's name; every dataset without one.
-    pub dataset: Option<String>,
-    /// Names of actions.
-    pub actions: Vec<String>,
-    /// How many jobs.
-    pub jobs: u32,
-    /// For how many days.
-    pub days: u32,
-}
-
 /// A signed grant, as it is kept and handed to the delegate.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +44,7 @@ pub struct Given {
 pub async fn add(
     home: &mut Home,
     network: &Network,
-    wanted: &Wanted,
+    wanted: &view::DelegateWanted,
     out: &Path,
     dry_run: bool,
 ) -> Result<view::Grant> {
@@ -83,7 +69,7 @@ pub async fn add(
     Ok(view)
 }
 
-async fn granted(home: &Home, network: &Network, wanted: &Wanted) -> Result<Grant> {
+async fn granted(home: &Home, network: &Network, wanted: &view::DelegateWanted) -> Result<Grant> {
     let delegate = ids::address(&wanted.account)?;
     if delegate == home.person.address() || delegate.is_zero() {
         return Err(Error::usage("a delegate is another account than your own"));
@@ -103,6 +89,21 @@ async fn granted(home: &Home, network: &Network, wanted: &Wanted) -> Result<Gran
         validUntil: network.chain.now().await? + u64::from(wanted.days) * 86_400,
         nonce: U256::from_be_bytes(random::bytes::<32>()?),
     })
+}
+
+/// What a grant would let happen, for the owner to confirm.
+pub fn facts(wanted: &view::DelegateWanted) -> Vec<String> {
+    let over = wanted.dataset.as_ref().map_or("every dataset".to_owned(), |name| format!("the dataset {name}"));
+    vec![
+        format!(
+            "{} may answer {} jobs {} over {over} in your name",
+            wanted.account,
+            wanted.jobs,
+            wanted.actions.join(", ")
+        ),
+        format!("for {} days, or until you end it by a transaction", wanted.days),
+        "you stay the one who is paid".to_owned(),
+    ]
 }
 
 /// The grants that this person gave on this network.

@@ -19,48 +19,6 @@ use crate::{dataset, random, time, view};
 /// Seconds in an hour.
 const HOUR: u64 = 3600;
 
-/// What an offer should say, where it differs from its preset.
-#[derive(Clone)]
-pub struct Wanted {
-    /// The preset's name.
-    pub preset: String,
-    /// Price of one run, such as `2.5`.
-    pub price: String,
-    /// Runs that a license has.
-    pub max_runs: Option<u32>,
-    /// Days that a license lasts.
-    pub duration_days: Option<u32>,
-    /// Hours that the owner has to run.
-    pub respond_hours: Option<u32>,
-    /// Hours that the consumer has to look.
-    pub accept_hours: Option<u32>,
-    /// Smallest number of records.
-    pub min_records: Option<u32>,
-    /// Licenses that may be sold.
-    pub max_licenses: u32,
-    /// The only buyer.
-    pub licensee: Option<String>,
-    /// Days that it can be bought.
-    pub valid_days: u32,
-}
-
-impl From<&view::OfferWanted> for Wanted {
-    fn from(wanted: &view::OfferWanted) -> Self {
-        Wanted {
-            preset: wanted.preset.clone(),
-            price: wanted.price.clone(),
-            max_runs: wanted.max_runs,
-            duration_days: wanted.duration_days,
-            respond_hours: wanted.respond_hours,
-            accept_hours: wanted.accept_hours,
-            min_records: wanted.min_records,
-            max_licenses: wanted.max_licenses,
-            licensee: wanted.licensee.clone(),
-            valid_days: wanted.valid_days,
-        }
-    }
-}
-
 /// The symbol in presets, which stand for no network yet.
 const PRESET_SYMBOL: &str = "USU";
 
@@ -87,7 +45,12 @@ pub fn presets() -> Result<view::Presets> {
 ///
 /// # Errors
 /// Like [`create`].
-pub async fn preview(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Result<view::OfferPreview> {
+pub async fn preview(
+    home: &Home,
+    network: &Network,
+    name: &str,
+    wanted: &view::OfferWanted,
+) -> Result<view::OfferPreview> {
     let (offer, warnings) = plan(home, network, name, wanted).await?;
     let owner = home.person.address();
     let parties = Parties {
@@ -122,7 +85,7 @@ pub async fn create(
     home: &Home,
     network: &Network,
     name: &str,
-    wanted: &Wanted,
+    wanted: &view::OfferWanted,
     dry_run: bool,
 ) -> Result<view::OfferCreated> {
     let (offer, warnings) = plan(home, network, name, wanted).await?;
@@ -156,7 +119,7 @@ pub async fn create(
 }
 
 /// The offer as it would be signed, and what its owner should know before signing.
-async fn plan(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Result<(Offer, Vec<String>)> {
+async fn plan(home: &Home, network: &Network, name: &str, wanted: &view::OfferWanted) -> Result<(Offer, Vec<String>)> {
     let dataset = dataset::find(home, name)?;
     let published = dataset.published_on(network)?;
     let terms = terms(wanted, network)?;
@@ -188,7 +151,7 @@ async fn plan(home: &Home, network: &Network, name: &str, wanted: &Wanted) -> Re
     Ok((offer, warnings))
 }
 
-fn terms(wanted: &Wanted, network: &Network) -> Result<Terms> {
+fn terms(wanted: &view::OfferWanted, network: &Network) -> Result<Terms> {
     let preset: Preset = wanted.preset.parse().map_err(|e: provenance::Error| Error::usage(e.to_string()))?;
     let price = Amount::parse(&wanted.price, network.symbol()).map_err(|e| Error::usage(e.to_string()))?;
     let mut terms = preset.terms(price, network.currency()?);

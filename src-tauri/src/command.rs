@@ -1,5 +1,6 @@
 //! The commands that a page may call: one line each over `app`. Which window may call which is in `capabilities/`.
 
+mod approval;
 mod confirm;
 mod data;
 mod dataset;
@@ -61,6 +62,12 @@ pub fn all() -> Builder<Wry> {
             job::job_decline,
             job::job_run,
             job::job_settle,
+            approval::approval_list,
+            approval::approval_add,
+            approval::approval_remove,
+            approval::delegate_list,
+            approval::delegate_add,
+            approval::delegate_remove,
             job::deadline_list,
             job::task_list,
             job::task_stop,

@@ -9,12 +9,13 @@ use app::args::DeviceChoice;
 use app::error::{Error, Result};
 use app::home::Home;
 use app::network::{self, Network};
-use app::view::{Act, Change, DeviceWish, Failure, Settings, Task, TaskKind, TaskState};
+use app::view::{Act, Change, DeviceWish, Failure, Settings, Task, TaskKind};
 use tauri::{AppHandle, Emitter, Manager, async_runtime};
 
 use crate::confirm::{Confirm, Question};
 use crate::dialog::{self, Choose};
 use crate::hold::Hold;
+use crate::notice::Notice;
 use crate::task::{Outcome, Running};
 use crate::windows::{self, Beside};
 
@@ -216,9 +217,8 @@ impl Desk {
     }
 
     fn notify(&self, task: &Task) {
-        let wanted = self.settings().notifications && task.state != TaskState::Stopped;
-        if wanted && matches!(task.kind, TaskKind::Job | TaskKind::Settle) {
-            crate::notice::send(&self.app, task);
+        if let Some(notice) = Notice::of(task) {
+            crate::notice::send(&self.app, notice, &self.settings());
         }
     }
 

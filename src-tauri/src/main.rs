@@ -9,6 +9,7 @@ mod notice;
 mod phrase;
 mod sleep;
 mod task;
+mod watch;
 mod windows;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ fn run() -> Result<(), String> {
             let desk = Desk::new(app.handle(), dir, idle);
             desk.apply(&desk.settings());
             desk.offer(named);
+            watch::start(&desk);
             app.manage(desk);
             sleep::watch(app.handle());
             Ok(())

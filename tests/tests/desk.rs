@@ -17,8 +17,16 @@ use tests::{program, root};
 const YES: &str = "[data-testid=confirm-yes]";
 const NO: &str = "[data-testid=confirm-no]";
 /// Commands that ask by a dialog of the system's: nobody is there to close it.
-const DIALOGS: [&str; 7] =
-    ["import_files", "import_folder", "vault_backup", "bundle_export", "reward_export", "model_add", "recover_folder"];
+const DIALOGS: [&str; 8] = [
+    "import_files",
+    "import_folder",
+    "vault_backup",
+    "bundle_export",
+    "reward_export",
+    "model_add",
+    "recover_folder",
+    "delegate_add",
+];
 /// Commands that answer while the vault is locked, and what they may do then.
 const UNLOCKED: [&str; 12] = [
     "vault_home",          // names the folder
@@ -192,6 +200,47 @@ fn money_and_data_move_in_the_window_only_when_confirmed() {
     window.type_into("#passphrase", &format!("{}\u{e007}", market.contributor.passphrase));
     window.element("[data-testid=page-home]");
     assert_eq!(window.invoke("vault_status", &json!({})).expect("a status")["datasets"], 1);
+    assert!(!window.said().contains("panicked"), "{}", window.said());
+}
+
+#[test]
+fn job_approved_always_runs_and_settles_without_a_question() {
+    let market = Market::open();
+    market.publish("diary", 10);
+    let offer = market.offer("diary", &["--max-runs", "2"]);
+    let license = market.license(&offer);
+    let first = market.job(&license);
+    let window = open(&market, &[]);
+    unlock(&window, &market);
+    window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen");
+    window.click("[data-testid=page-jobs]");
+    window.click("[data-testid=job-always]");
+    window.clear("[data-testid=always-runs]");
+    window.type_into("[data-testid=always-runs]", "1");
+    let add = || window.click("[data-testid=always-add]:not([aria-disabled=true])");
+    asked(&window, add, NO);
+    let approvals =
+        |window: &Window| window.invoke("approval_list", &json!({})).expect("approvals")["approvals"].clone();
+    assert_eq!(approvals(&window), json!([]));
+    let question = asked(&window, add, YES);
+    assert!(question.contains("or more run without asking you, 1 in any seven days"), "{question}");
+    let state = |job: &str, wanted: &str| {
+        until(&format!("{job} to be {wanted}"), || {
+            let job = window.invoke("job_show", &json!({"job": job})).expect("the job");
+            (job["state"] == wanted).then_some(())
+        });
+    };
+    state(&first, "drawn");
+    market.consumer.run(&["job", "accept", &first]);
+    state(&first, "settled");
+
+    // The second is over the bound: it waits for the owner.
+    let second = market.job(&license);
+    window.element(&format!("[data-job='{second}'][data-state=requested]"));
+    assert_eq!(approvals(&window)[0]["runs_a_week"], 1);
+    window.click("[data-testid=approval-remove]");
+    until("the approval to end", || (approvals(&window) == json!([])).then_some(()));
+    state(&second, "requested");
     assert!(!window.said().contains("panicked"), "{}", window.said());
 }
 
@@ -389,6 +438,12 @@ fn sensible(kind: &str) -> Value {
         }
         "OfferWanted" => {
             json!({"preset": "private", "price": "1", "max_runs": null, "duration_days": null, "respond_hours": null, "accept_hours": null, "min_records": null, "max_licenses": 1, "licensee": null, "valid_days": 1})
+        }
+        "ApprovalWanted" => {
+            json!({"consumer": "0x71c7656ec7ab88b098defb751b7401b5f6d8976f", "template": "infer", "min_price": "1", "runs_a_week": 1})
+        }
+        "DelegateWanted" => {
+            json!({"account": "0x71c7656ec7ab88b098defb751b7401b5f6d8976f", "dataset": null, "actions": ["embed"], "jobs": 1, "days": 1})
         }
         "TrailFilter" => json!({"dataset": null, "consumer": null, "from": null, "to": null}),
         "Settings" => {

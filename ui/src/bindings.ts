@@ -92,6 +92,24 @@ export const commands = {
 	jobRun: (job: string) => __TAURI_INVOKE<Task>("job_run", { job }),
 	/**  Settles a job that was accepted, as a task: its proof goes to the chain and its price is credited. */
 	jobSettle: (job: string) => __TAURI_INVOKE<Task>("job_settle", { job }),
+	/**  What is approved ahead of time. */
+	approvalList: () => __TAURI_INVOKE<Approvals>("approval_list"),
+	/**
+	 *  Approves a consumer's jobs ahead of time, once the person confirmed it in the window `confirm`. They run while the vault
+	 *  is open.
+	 */
+	approvalAdd: (wanted: ApprovalWanted) => __TAURI_INVOKE<Approvals>("approval_add", { wanted }),
+	/**  Takes a standing approval back. */
+	approvalRemove: (approval: string) => __TAURI_INVOKE<Approvals>("approval_remove", { approval }),
+	/**  The grants that this person gave on this network. */
+	delegateList: () => __TAURI_INVOKE<Grants>("delegate_list"),
+	/**
+	 *  Asks for a file name and writes a signed grant there, once the person confirmed it in the window `confirm`; nothing where
+	 *  the dialog is closed.
+	 */
+	delegateAdd: (wanted: DelegateWanted) => __TAURI_INVOKE<Grant | null>("delegate_add", { wanted }),
+	/**  Ends a grant, for good: a transaction. */
+	delegateRemove: (grant: string) => __TAURI_INVOKE<Grant>("delegate_remove", { grant }),
 	/**  What this person has to do by when. */
 	deadlineList: () => __TAURI_INVOKE<Deadlines>("deadline_list"),
 	/**  What runs and what ended since the program started, newest first. Asked again at each `changed` event with `tasks`. */
@@ -197,8 +215,30 @@ export type Act =
 "revoke" | 
 /**  A job may run, and its output leave. */
 "approve" | 
+/**  Jobs of one consumer may run ahead of any look. */
+"approve_always" | 
+/**  Another account may answer jobs. */
+"delegate" | 
 /**  What was earned is withdrawn. */
 "withdraw";
+
+/**  What is approved ahead of time. */
+export type ApprovalWanted = {
+	/**  The consumer's address. */
+	consumer: string,
+	/**  The template's name. */
+	template: string,
+	/**  Least price of a run, such as `2.5`. */
+	min_price: string,
+	/**  Most runs in any seven days. */
+	runs_a_week: number,
+};
+
+/**  `approval add`, `approval list`, `approval remove` */
+export type Approvals = {
+	/**  What is approved ahead of time. */
+	approvals: StandingApproval[],
+};
 
 /**  `bundle export` */
 export type Bundle = {
@@ -338,6 +378,20 @@ export type Deadlines = {
 	deadlines: Deadline[],
 };
 
+/**  What a delegate is to be allowed. */
+export type DelegateWanted = {
+	/**  The delegate's account. */
+	account: string,
+	/**  The dataset's name; every dataset for none. */
+	dataset: string | null,
+	/**  Names of actions. */
+	actions: string[],
+	/**  How many jobs. */
+	jobs: number,
+	/**  For how many days. */
+	days: number,
+};
+
 /**  `record delete` */
 export type Deleted = {
 	/**  The one record. */
@@ -405,6 +459,36 @@ export type Failure = {
 	message: string,
 	/**  What to do next, where something can be done. */
 	hint: string | null,
+};
+
+/**  `wallet delegate add`, `wallet delegate remove` */
+export type Grant = {
+	/**  Its id: the hash that was signed. */
+	grant_id: string,
+	/**  Who may act. */
+	delegate: string,
+	/**  For which dataset; every one where there is none. */
+	dataset_id: string | null,
+	/**  For which actions. */
+	actions: string[],
+	/**  For how many jobs. */
+	jobs: number,
+	/**  How many it was used for. */
+	used: number,
+	/**  Until when. */
+	valid_until: string,
+	/**  `live`, `used up`, `expired` or `canceled`. */
+	state: string,
+	/**  The transaction, where this command made one. */
+	tx: string | null,
+	/**  What happens next, or would happen. */
+	note: string,
+};
+
+/**  `wallet delegate list` */
+export type Grants = {
+	/**  Every grant that was given. */
+	grants: Grant[],
 };
 
 /**  A kind of personal identifier that has a form of its own. */
@@ -542,6 +626,8 @@ export type Job = {
 	gas: number | null,
 	/**  What leaves the machine, or becomes public, in plain words. */
 	leaves: string[],
+	/**  The same in figures, for the owner of a requested job. */
+	preview: Preview | null,
 };
 
 /**  `job inbox` */
@@ -775,6 +861,32 @@ export type Presets = {
 	presets: Preset[],
 };
 
+/**  What the owner decides on. */
+export type Preview = {
+	/**  What would be computed. */
+	template: string,
+	/**  Over how many records. */
+	records: number,
+	/**  Fields of the records that the computation reads. */
+	fields: string[],
+	/**  What would leave. */
+	kind: string,
+	/**  How many rows of it. */
+	rows: number,
+	/**  How many bytes, before sealing. */
+	bytes: number,
+	/**  Fields whose values leave with each row. */
+	released: string[],
+	/**  Privacy budget that the job would spend (epsilon); none where no budget protects the output. */
+	budget_spent: string | null,
+	/**  Privacy budget that would be left for the dataset (epsilon). */
+	budget_left: string | null,
+	/**  What it pays. */
+	price: string,
+	/**  The worst that can come of it, in one sentence. */
+	worst: string,
+};
+
 /**  `dataset publish` */
 export type Published = {
 	/**  The dataset's id on-chain. */
@@ -903,6 +1015,20 @@ export type Source = {
 export type Sources = {
 	/**  All of them, by name. */
 	sources: Source[],
+};
+
+/**  One standing approval. */
+export type StandingApproval = {
+	/**  Its id. */
+	id: string,
+	/**  Whose jobs. */
+	consumer: string,
+	/**  Of which template. */
+	template: string,
+	/**  Least price of a run. */
+	min_price: string,
+	/**  Most runs in any seven days. */
+	runs_a_week: number,
 };
 
 /**  How long a passphrase would hold. */

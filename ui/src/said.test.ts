@@ -1,12 +1,16 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { FRENCH, said } from "./said";
+import { FRENCH } from "./french";
+import { said } from "./said";
 
 /** What the vault says, from where it says it; gaps in the shape that Rust writes them in or not. */
-const SOURCES = ["../provenance/src/manifest.rs", "../app/src/offer.rs", "../app/src/gate.rs", "../app/src/network.rs"]
+const CRATES = ["../provenance/src", "../app/src", "../src-tauri/src"];
+const SOURCES = CRATES.flatMap((folder) => readdirSync(folder, { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)))
+  .filter((file) => file.endsWith(".rs"))
   .map((file) => readFileSync(file, "utf8"))
   .join("\n")
-  .replace(/\{[a-z_.:?]*\}/g, "{}")
+  .replace(/\{[A-Za-z_.:?]*\}/g, "{}")
   .replaceAll('\\"', '"');
 
 describe("what the vault says", () => {

@@ -50,6 +50,11 @@ for (const theme of ["light", "dark"] as const) {
         await goTo(page, `trail/${encodeURIComponent(`job/0x${"37fa".repeat(16)}`)}`);
         await expect(page.getByTestId("receipt-valid")).toBeVisible();
         await clean(page, "receipt");
+        await goTo(page, "jobs");
+        await page.getByTestId("job-always").click();
+        await expect(page.getByTestId("always-add")).toBeVisible();
+        await clean(page, "approve always");
+        await page.keyboard.press("Escape");
         for (const window of ["recovery", "recover"]) {
           await open({ theme, language }, "", `${window}.html`);
           await expect(page.locator("h1")).toBeVisible();

@@ -187,6 +187,31 @@ test("a job: what leaves, declined, approved, run, and its progress after a relo
   await expect(page.locator("[data-testid=job][data-state=settled]")).toHaveCount(2);
 });
 
+test("jobs are approved always, within bounds, and no longer", async ({ open, page }) => {
+  await open({}, "jobs");
+  await page.getByTestId("job-always").click();
+  await page.getByTestId("always-price").fill("a lot");
+  await page.getByTestId("always-add").click();
+  await expect(page.getByRole("dialog").getByTestId("failure")).toContainText("is no price");
+  await page.getByTestId("always-price").fill("3");
+  await page.getByTestId("always-runs").fill("4");
+  await page.getByTestId("always-add").click();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await expect(page.getByTestId("approval")).toContainText("3 USU");
+  await page.getByTestId("approval-remove").click();
+  await expect(page.getByTestId("approval")).toHaveCount(0);
+});
+
+test("a delegate is named, and ended", async ({ open, page }) => {
+  await open({}, "settings");
+  await expect(page.getByTestId("delegate-add")).toBeDisabled();
+  await page.getByTestId("delegate-account").fill("0x8ba1f109551bD432803012645Ac136ddd64DBA72");
+  await page.getByTestId("delegate-add").click();
+  await expect(page.getByTestId("delegate")).toHaveCount(2);
+  await page.getByTestId("delegate-remove").first().click();
+  await expect(page.getByTestId("delegate").first()).toContainText("Ended");
+});
+
 test("a job that this person asked for is not theirs to approve", async ({ open, page }) => {
   await open({}, "home");
   await page.evaluate(() => {

@@ -33,6 +33,7 @@ const SHOTS: Record<string, Shot> = {
   licenses: { hash: "licenses" },
   offer: { hash: "licenses/letters" },
   jobs: { hash: "jobs", clicks: ["[data-testid=job-run]"] },
+  always: { hash: "jobs", clicks: ["[data-testid=job-always]"] },
   trail: { hash: "trail", clicks: ["[data-testid=trail-edge][data-at='9'] .reach"] },
   receipt: { hash: `trail/${encodeURIComponent(`job/0x${"37fa".repeat(16)}`)}` },
   rewards: { hash: "rewards" },

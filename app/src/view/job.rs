@@ -52,12 +52,11 @@ pub struct Job {
     /// What leaves the machine, or becomes public, in plain words.
     pub leaves: Vec<String>,
     /// The same in figures, for the owner of a requested job.
-    #[specta(skip)]
     pub preview: Option<Preview>,
 }
 
 /// What the owner decides on.
-#[derive(Serialize, Clone, Debug)]
+#[derive(Serialize, specta::Type, Clone, Debug)]
 pub struct Preview {
     /// What would be computed.
     pub template: String,
@@ -223,14 +222,14 @@ impl Display for Served {
 }
 
 /// `approval add`, `approval list`, `approval remove`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Approvals {
     /// What is approved ahead of time.
     pub approvals: Vec<StandingApproval>,
 }
 
 /// One standing approval.
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct StandingApproval {
     /// Its id.
     pub id: String,

@@ -96,7 +96,7 @@ impl Display for Faucet {
 }
 
 /// `wallet delegate add`, `wallet delegate remove`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Grant {
     /// Its id: the hash that was signed.
     pub grant_id: String,
@@ -132,7 +132,7 @@ impl Display for Grant {
 }
 
 /// `wallet delegate list`
-#[derive(Serialize)]
+#[derive(Serialize, specta::Type)]
 pub struct Grants {
     /// Every grant that was given.
     pub grants: Vec<Grant>,

@@ -165,6 +165,34 @@ pub struct OfferWanted {
     pub valid_days: u32,
 }
 
+/// What is approved ahead of time.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Debug)]
+pub struct ApprovalWanted {
+    /// The consumer's address.
+    pub consumer: String,
+    /// The template's name.
+    pub template: String,
+    /// Least price of a run, such as `2.5`.
+    pub min_price: String,
+    /// Most runs in any seven days.
+    pub runs_a_week: u32,
+}
+
+/// What a delegate is to be allowed.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Debug)]
+pub struct DelegateWanted {
+    /// The delegate's account.
+    pub account: String,
+    /// The dataset's name; every dataset for none.
+    pub dataset: Option<String>,
+    /// Names of actions.
+    pub actions: Vec<String>,
+    /// How many jobs.
+    pub jobs: u32,
+    /// For how many days.
+    pub days: u32,
+}
+
 /// Terms that can be offered with one click.
 #[derive(Serialize, specta::Type)]
 pub struct Preset {

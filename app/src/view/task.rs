@@ -120,6 +120,10 @@ pub enum Act {
     Revoke,
     /// A job may run, and its output leave.
     Approve,
+    /// Jobs of one consumer may run ahead of any look.
+    ApproveAlways,
+    /// Another account may answer jobs.
+    Delegate,
     /// What was earned is withdrawn.
     Withdraw,
 }

@@ -19,7 +19,6 @@ pub async fn preset_list(desk: State<'_, Desk>) -> Answer<Presets> {
 #[tauri::command]
 #[specta::specta]
 pub async fn offer_preview(desk: State<'_, Desk>, dataset: String, wanted: OfferWanted) -> Answer<OfferPreview> {
-    let wanted = (&wanted).into();
     desk.off(move |desk| desk.look(async |home, network| offer::preview(home, network, &dataset, &wanted).await)).await
 }
 
@@ -27,7 +26,6 @@ pub async fn offer_preview(desk: State<'_, Desk>, dataset: String, wanted: Offer
 #[tauri::command]
 #[specta::specta]
 pub async fn offer_create(desk: State<'_, Desk>, dataset: String, wanted: OfferWanted) -> Answer<OfferCreated> {
-    let wanted: offer::Wanted = (&wanted).into();
     desk.off(move |desk| {
         let facts = async |home: &mut Home, network: &Network| {
             let preview = offer::preview(home, network, &dataset, &wanted).await?;

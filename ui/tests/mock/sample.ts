@@ -1,5 +1,5 @@
 // What the mocked vault holds: enough of everything for every page.
-import type { Job, License, Network, Offer, Payment, Preset, Record as Row, Source, Terms, Trail } from "../../src/bindings";
+import type { Grant, Job, License, Network, Offer, Payment, Preset, Preview, Record as Row, Source, StandingApproval, Terms, Trail } from "../../src/bindings";
 
 export const DAY = 86_400_000;
 /** The time at which every test and screenshot happens. */
@@ -118,14 +118,35 @@ export function job(some: Partial<Job>): Job {
     tx: null,
     gas: null,
     leaves: LEAVES,
+    preview: null,
     ...some,
   } as Job;
 }
 
 const MODEL = { device: "flex (CPU)", model: "all-MiniLM-L6-v2", output_bytes: 3_145_728 };
 
+const PREVIEW: Preview = {
+  template: "embed",
+  records: 1248,
+  fields: ["text", "time"],
+  kind: "one vector of 32-bit floating-point numbers for each record",
+  rows: 1248,
+  bytes: 1_916_928,
+  released: ["time"],
+  budget_spent: null,
+  budget_left: null,
+  price: "2.5 USU",
+  worst: "Whoever gets the output can recover much of the text of every record from its vector, and keep it forever.",
+};
+
+export const approvals: StandingApproval[] = [{ id: "6d1a05c2b7e4", consumer: LAB, template: "embed", min_price: "2.5 USU", runs_a_week: 7 }];
+
+export const grants: Grant[] = [
+  { grant_id: id("9a"), delegate: CLINIC, dataset_id: DATASET_ID, actions: ["embed"], jobs: 10, used: 2, valid_until: at(28), state: "live", tx: null, note: "" },
+];
+
 export const jobs: Job[] = [
-  job({}),
+  job({ preview: PREVIEW }),
   job({ job_id: JOB_IDS.going, state: "approved", next: "`job run`, until 2026-11-23", licensee: CLINIC, price: "4 USU", ...MODEL, output_bytes: null }),
   job({ job_id: JOB_IDS.done, state: "settled", next: "`reward claim` withdraws what was earned", proof_ms: 2_140, positions: [3, 44, 101, 380, 512, 777, 900, 1201], ...MODEL }),
 ];

@@ -27,7 +27,7 @@ const refuse = (code: string, message: string, hint: string | null = null): neve
 
 /** The keys of texts that come from files, from people or from other machines. */
 const TOLD = new Set(
-  "name title label preview source file reason dataset description subject note device model legal_text public leaves fields released kinds license proofs version home says detail backed_by licensee consumer out problems examples folder value template wallet".split(" "),
+  "worst name title label preview source file reason dataset description subject note device model legal_text public leaves fields released kinds license proofs version home says detail backed_by licensee consumer out problems examples folder value template wallet".split(" "),
 );
 
 export function vault(start: Start) {
@@ -56,6 +56,8 @@ export function vault(start: Start) {
     jobs: full ? [...sample.jobs] : ([] as Job[]),
     offers: full ? [...sample.offers] : [],
     licenses: full ? [...sample.licenses] : [],
+    approvals: full ? [...sample.approvals] : [],
+    grants: full ? [...sample.grants] : [],
     claimable: full ? "6.5 USU" : "0 USU",
     claimed: full ? "11.5 USU" : "0 USU",
     offered: false,
@@ -231,6 +233,24 @@ export function vault(start: Start) {
     jobDecline: () => refuse("refused", "you did not confirm it"),
     jobRun: (job) => task("job", job, { stages: ["read", "compute", "commit", "prove"], stage: "compute", done: 512, total: 1248 }),
     jobSettle: (job) => (go(job, { state: "settled", next: "nothing" }), task("settle", job, { state: "done" })),
+    approvalList: () => (opened(), { approvals: told(state.approvals) }),
+    approvalAdd: (wanted) => {
+      if (!/^\d+(\.\d+)?$/.test(wanted.min_price)) refuse("usage", `${JSON.stringify(wanted.min_price)} is no price`, "Write it as 2.5.");
+      state.approvals = [{ ...wanted, id: "0a", min_price: `${wanted.min_price} USU` }];
+      void emit("changed", "vault" satisfies Change);
+      return { approvals: state.approvals };
+    },
+    approvalRemove: (id) => ((state.approvals = state.approvals.filter((one) => one.id !== id)), { approvals: state.approvals }),
+    delegateList: () => (networked(), { grants: told(state.grants) }),
+    delegateAdd: (wanted) => {
+      const grant = { ...sample.grants[0]!, grant_id: `0x${"9b".repeat(32)}`, delegate: wanted.account, used: 0, note: "give /home/ada/grant.json to the delegate: `job decline JOB --grant FILE` uses it" };
+      state.grants = [...state.grants, grant];
+      return grant;
+    },
+    delegateRemove: (id) => {
+      state.grants = state.grants.map((one) => (one.grant_id === id ? { ...one, state: "canceled" } : one));
+      return state.grants.find((one) => one.grant_id === id) ?? refuse("not_found", "this vault gave no such grant");
+    },
     deadlineList: () => ({ deadlines: state.jobs.filter((one) => one.state === "requested").map((one) => ({ job_id: one.job_id, next: one.next, until: one.run_by })) }),
     taskList: () => ({ tasks: told(state.tasks) }),
     taskStop: (id) => {

@@ -1,0 +1,78 @@
+//! Looks at the chain while the vault is open and a network is chosen: says that a request waits, and carries out what
+//! standing approvals let go on without the owner's word.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use app::job::serve::{self, Due, What};
+use app::view::{Change, TaskKind};
+
+use crate::desk::Desk;
+use crate::notice::{self, Notice};
+use crate::task::Outcome;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(10);
+/// What failed is tried again after this long.
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// Starts looking, on a thread of its own, until the program ends.
+pub fn start(desk: &Desk) {
+    let desk = desk.clone();
+    let mut watch = Watch { desk, told: HashSet::new(), tried: HashMap::new() };
+    let looking = move || {
+        loop {
+            std::thread::sleep(EVERY);
+            watch.look();
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("watch".into()).spawn(looking) {
+        app::log::note(&format!("requests are shown only when a page asks for them: {error}"));
+    }
+}
+
+struct Watch {
+    desk: Desk,
+    /// Requests that were told.
+    told: HashSet<String>,
+    /// When a job was last tried.
+    tried: HashMap<String, Instant>,
+}
+
+impl Watch {
+    fn look(&mut self) {
+        if !self.desk.hold.is_open() {
+            return;
+        }
+        // Without a network, or while it does not answer, there is nothing to say; the pages say that themselves.
+        let Ok(due) = self.desk.look(async |home, network| serve::due(home, network).await) else { return };
+        let mut new = false;
+        for Due { job, what } in due {
+            match what {
+                What::Decide => new |= self.told.insert(job),
+                What::Approve(_) | What::Run => self.go_on(job, TaskKind::Job),
+                What::Settle => self.go_on(job, TaskKind::Settle),
+            }
+        }
+        if new {
+            notice::send(&self.desk.app, Notice::Request, &self.desk.settings());
+            self.desk.tell(Change::Vault);
+        }
+    }
+
+    /// Carries one job on as a task, unless the same failed a short time ago.
+    fn go_on(&mut self, job: String, kind: TaskKind) {
+        let known = format!("{job} {kind:?}");
+        if self.tried.get(&known).is_some_and(|at| at.elapsed() < AGAIN) {
+            return;
+        }
+        let (device, subject) = (self.desk.device(), job.clone());
+        let act = move |desk: &Desk| {
+            let done = desk.act(async |home, network| serve::one(home, network, &job, &device).await);
+            done.map(|job| Outcome::Job(Box::new(job)))
+        };
+        if self.desk.start(kind, &subject, act).is_ok() {
+            self.tried.insert(known, Instant::now());
+        }
+    }
+}
