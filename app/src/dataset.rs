@@ -69,8 +69,11 @@ impl TryFrom<&view::SelectionWanted> for Selection {
             to: wanted.to.as_deref().map(crate::time::day).transpose()?,
             fields: wanted.fields.clone(),
             released: wanted.released.clone(),
-            label: None,
-            statistic: None,
+            label: wanted.label.clone(),
+            statistic: wanted
+                .statistic
+                .as_ref()
+                .map(|counted| counted::Wanted { field: counted.field.clone(), edges: counted.edges.clone() }),
             masked: wanted.masked.clone(),
             dropped: wanted.dropped.clone(),
         })

@@ -273,6 +273,24 @@ fn identifiers_are_reported_dropped_and_masked() {
 }
 
 #[test]
+fn counted_field_is_chosen_with_the_dataset() {
+    let market = Market::open();
+    market.import_amounts("ledger", &["1".to_owned(), "2.5".to_owned(), "40".to_owned()]);
+    let window = open(&market, &[]);
+    unlock(&window, &market);
+    let mut selection = sensible("SelectionWanted");
+    let made = |name: &str, selection: &Value| {
+        window.invoke("dataset_create", &json!({"name": name, "description": "", "selection": selection}))
+    };
+    selection["statistic"] = json!({"field": "amount", "edges": "160..0"});
+    assert_eq!(made("falling", &selection).expect_err("falling edges")["code"], "usage");
+    selection["statistic"] = json!({"field": "nothing", "edges": "0..160"});
+    assert!(made("none", &selection).is_err(), "a field that is not there was counted");
+    selection["statistic"] = json!({"field": "amount", "edges": "0..160"});
+    assert!(made("amounts", &selection).expect("a dataset")["counted"].to_string().contains("amount"));
+}
+
+#[test]
 fn lock_closes_the_question_and_does_nothing() {
     let market = Market::open();
     market.publish("diary", 10);
@@ -434,7 +452,7 @@ fn sensible(kind: &str) -> Value {
         "boolean" => json!(false),
         "string[]" => json!([]),
         "SelectionWanted" => {
-            json!({"sources": [], "kinds": [], "from": null, "to": null, "fields": [], "released": [], "masked": [], "dropped": []})
+            json!({"sources": [], "kinds": [], "from": null, "to": null, "fields": [], "released": [], "label": null, "statistic": null, "masked": [], "dropped": []})
         }
         "OfferWanted" => {
             json!({"preset": "private", "price": "1", "max_runs": null, "duration_days": null, "respond_hours": null, "accept_hours": null, "min_records": null, "max_licenses": 1, "licensee": null, "valid_days": 1})

@@ -977,6 +977,10 @@ export type SelectionWanted = {
 	fields: string[],
 	/**  The fields whose values leave with each row of a licensed run. */
 	released: string[],
+	/**  The field that classifiers can learn to tell. */
+	label: string | null,
+	/**  The field that statistics count. */
+	statistic: StatisticWanted | null,
 	/**  Identifiers of these kinds are replaced by the kind's word wherever the dataset has text. */
 	masked: Identifier[],
 	/**  Records that hold identifiers of these kinds are left out. */
@@ -1029,6 +1033,14 @@ export type StandingApproval = {
 	min_price: string,
 	/**  Most runs in any seven days. */
 	runs_a_week: number,
+};
+
+/**  A field that statistics count. */
+export type StatisticWanted = {
+	/**  The field. */
+	field: string,
+	/**  17 rising numbers with commas between them, or `FIRST..LAST` for 16 bins of one width. */
+	edges: string,
 };
 
 /**  How long a passphrase would hold. */

@@ -74,10 +74,23 @@ pub struct SelectionWanted {
     pub fields: Vec<String>,
     /// The fields whose values leave with each row of a licensed run.
     pub released: Vec<String>,
+    /// The field that classifiers can learn to tell.
+    pub label: Option<String>,
+    /// The field that statistics count.
+    pub statistic: Option<StatisticWanted>,
     /// Identifiers of these kinds are replaced by the kind's word wherever the dataset has text.
     pub masked: Vec<Identifier>,
     /// Records that hold identifiers of these kinds are left out.
     pub dropped: Vec<Identifier>,
+}
+
+/// A field that statistics count.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Debug)]
+pub struct StatisticWanted {
+    /// The field.
+    pub field: String,
+    /// 17 rising numbers with commas between them, or `FIRST..LAST` for 16 bins of one width.
+    pub edges: String,
 }
 
 /// What a selection comes to.
