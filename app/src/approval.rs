@@ -58,9 +58,7 @@ pub fn facts(wanted: &view::ApprovalWanted) -> Result<Vec<String>> {
         "what leaves is what their license says, and you do not look at it before".to_owned(),
         "it goes on until you end it".to_owned(),
     ];
-    if template == Template::Train.name() {
-        facts.push("a run with differential privacy spends the dataset's privacy budget".to_owned());
-    }
+    facts.extend(standing.warning()?);
     Ok(facts)
 }
 
@@ -90,13 +88,7 @@ pub fn list(home: &Home) -> Result<view::Approvals> {
             template: standing.template.clone(),
             min_price: standing.floor()?.show(SYMBOL),
             runs_a_week: standing.runs_a_week,
-            warning: Template::named(&standing.template)?.spends().then(|| {
-                format!(
-                    "runs may spend privacy budget, at most {} in a dataset's life, and it does not come back; a license without \
-                    one lets them run unprotected",
-                    budget::shown(budget::LIFETIME_MICRO)
-                )
-            }),
+            warning: standing.warning()?,
         })
     };
     let approvals = home.all::<Standing>(Kind::Standing)?.into_iter().map(shown).collect::<Result<_>>()?;
@@ -153,6 +145,17 @@ impl Standing {
     fn id(&self) -> String {
         let digest = Sha256::digest(format!("standing approval\n{}\n{}\n", self.consumer, self.template));
         hex::encode(&digest[..6])
+    }
+
+    /// What the owner should know of it; nothing where its runs spend nothing.
+    fn warning(&self) -> Result<Option<String>> {
+        Ok(Template::named(&self.template)?.spends().then(|| {
+            format!(
+                "runs may spend privacy budget, at most {} in a dataset's life, and it does not come back; a license without \
+                one lets them run unprotected",
+                budget::shown(budget::LIFETIME_MICRO)
+            )
+        }))
     }
 
     fn floor(&self) -> Result<Amount> {

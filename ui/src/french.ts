@@ -75,8 +75,8 @@ export const FRENCH: [string, string][] = [
   ],
   ["it goes on until you end it", "cela dure jusqu’à ce que vous y mettiez fin"],
   [
-    "a run with differential privacy spends the dataset's privacy budget",
-    "une exécution avec confidentialité différentielle dépense le budget de confidentialité du jeu de données",
+    "runs may spend privacy budget, at most {} in a dataset's life, and it does not come back; a license without one lets them run unprotected",
+    "les exécutions peuvent dépenser du budget de confidentialité, au plus $1 dans la vie d’un jeu, et il ne revient pas\u00a0; une licence sans budget les laisse sans protection",
   ],
   ["{} may answer {} jobs {} over {} in your name", "$1 peut répondre à $2 demandes $3 sur $4 en votre nom"],
   ["for {} days, or until you end it by a transaction", "pendant $1 jours, ou jusqu’à ce que vous y mettiez fin par une transaction"],

@@ -11,7 +11,8 @@ const SOURCES = CRATES.flatMap((folder) => readdirSync(folder, { recursive: true
   .map((file) => readFileSync(file, "utf8"))
   .join("\n")
   .replace(/\{[A-Za-z_.:?]*\}/g, "{}")
-  .replaceAll('\\"', '"');
+  .replaceAll('\\"', '"')
+  .replace(/\\\n\s*/g, "");
 
 describe("what the vault says", () => {
   it.each(FRENCH)("is still said as translated: %s", (english) => expect(SOURCES).toContain(english));

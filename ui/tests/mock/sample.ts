@@ -139,7 +139,7 @@ const PREVIEW: Preview = {
   worst: "Whoever gets the output can recover much of the text of every record from its vector, and keep it forever.",
 };
 
-export const approvals: StandingApproval[] = [{ id: "6d1a05c2b7e4", consumer: LAB, template: "embed", min_price: "2.5 USU", runs_a_week: 7 }];
+export const approvals: StandingApproval[] = [{ id: "6d1a05c2b7e4", consumer: LAB, template: "embed", min_price: "2.5 USU", runs_a_week: 7, warning: null }];
 
 export const grants: Grant[] = [
   { grant_id: id("9a"), delegate: CLINIC, dataset_id: DATASET_ID, actions: ["embed"], jobs: 10, used: 2, valid_until: at(28), state: "live", tx: null, note: "" },

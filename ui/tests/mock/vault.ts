@@ -236,7 +236,7 @@ export function vault(start: Start) {
     approvalList: () => (opened(), { approvals: told(state.approvals) }),
     approvalAdd: (wanted) => {
       if (!/^\d+(\.\d+)?$/.test(wanted.min_price)) refuse("usage", `${JSON.stringify(wanted.min_price)} is no price`, "Write it as 2.5.");
-      state.approvals = [{ ...wanted, id: "0a", min_price: `${wanted.min_price} USU` }];
+      state.approvals = [{ ...wanted, id: "0a", min_price: `${wanted.min_price} USU`, warning: null }];
       void emit("changed", "vault" satisfies Change);
       return { approvals: state.approvals };
     },
