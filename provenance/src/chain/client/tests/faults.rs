@@ -51,7 +51,9 @@ struct Ground {
 impl Ground {
     async fn new(lane: u64) -> Self {
         let anvil = Anvil::start_at(1_700_000_000 + lane);
-        let world = super::world::on(anvil.endpoint()).await;
+        // What moves the chain is not asked twice, and a busy machine may take its time.
+        let patience = Patience { question: Duration::from_secs(600), ..Patience::default() };
+        let world = super::world::on(Endpoint::HttpWithin(anvil.url.clone(), patience)).await;
         let job = world.accepted().await;
         let proof = trapdoor::proof(&world.chain, world.inputs(job).await).await;
         world.chain.faucet(&world.owner).await.unwrap();
