@@ -1,7 +1,6 @@
 //! Import: files, folders and exports become records in the vault; what no connector reads is kept whole.
 //! Importing the same thing twice adds nothing. A file goes in whole or not at all.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use crate::connector::{self, Format};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::importer::{self, Importer};
-use crate::library::{Adding, Ids};
+use crate::library::{self, Adding, Ids};
 use crate::progress::{Progress, check_interrupt};
 use crate::record::Record;
 use crate::unchanged::{Say, Unchanged};
@@ -25,6 +24,11 @@ use crate::worker::setting;
 const COMMIT_EVERY: u64 = 64 << 20;
 /// How a file that no connector reads is remembered.
 const OTHER: &str = "other";
+/// Text of one file's records that is held until the file was read to its end. Of a longer one the records go into the
+/// vault at once, and out of it again if the file cannot be read to its end: memory must not grow with the file.
+const HELD_BYTES: usize = 16 << 20;
+/// Bytes that a record takes beside its text, about.
+const RECORD_BYTES: usize = 1024;
 /// Bytes read at once.
 const READ: usize = 1 << 16;
 
@@ -226,7 +230,7 @@ impl Run {
             return Ok(Some(Kept { stamp, imported: entry.id, say }));
         }
         self.importer.ready()?;
-        let read = match self.records(home, &mut file, bytes, source, &shown) {
+        let read = match self.records(home, adding, &mut file, bytes, source, &shown)? {
             Ok(read) => read,
             Err(error) => {
                 self.done.errors.push(failed(error.to_string()));
@@ -249,7 +253,7 @@ impl Run {
             return Ok(None);
         }
         let licensable = read.summary.format != Format::Other;
-        if licensable && read.records.is_empty() && read.duplicates == 0 {
+        if licensable && read.taken.count == 0 && read.duplicates == 0 {
             if read.summary.problems.is_empty() {
                 self.done.errors.push(failed("no records were found in it".into()));
             }
@@ -274,35 +278,76 @@ impl Run {
         }
     }
 
-    /// Reads a file's records, leaving out those that the vault has.
-    fn records(&mut self, home: &Home, file: &mut File, bytes: u64, source: &str, shown: &str) -> Result<Reading> {
+    /// Reads a file's records, leaving out those that the vault has. The inner error is the file's, the outer one the vault's.
+    fn records(
+        &mut self,
+        home: &mut Home,
+        adding: &mut Adding,
+        file: &mut File,
+        bytes: u64,
+        source: &str,
+        shown: &str,
+    ) -> Result<Result<Reading>> {
         let ids = match &mut self.ids {
             Some(ids) => ids,
             none => none.insert(Ids::of(home)?),
         };
-        let mut records = Vec::new();
-        let mut seen = HashSet::new();
+        let (mut taken, mut new, mut unwritten) = (Taken::default(), Vec::new(), None);
         let (mut duplicates, mut deleted) = (0, 0);
         let from = importer::Source { file, bytes, source, name: shown };
-        let summary = self.importer.read(from, &mut |record| {
+        let read = self.importer.read(from, &mut |record| {
             check_interrupt()?;
             let id = record.identity()?;
-            deleted += u64::from(ids.deleted.contains(&id));
-            if ids.has(&id) || !seen.insert(id) {
-                duplicates += 1;
-            } else {
-                records.push(record);
+            if ids.deleted(&id) {
+                (duplicates, deleted) = (duplicates + 1, deleted + 1);
+                return Ok(());
             }
-            Ok(())
-        })?;
-        Ok(Reading { summary, records, duplicates, deleted })
+            match ids.add(&id) {
+                Some(short) => {
+                    new.push(short);
+                    taken.take(home, adding, record).map_err(|error| {
+                        let message = error.to_string();
+                        unwritten = Some(error);
+                        Error::failure(message)
+                    })
+                }
+                None => {
+                    duplicates += 1;
+                    Ok(())
+                }
+            }
+        });
+        match read {
+            Ok(summary) => Ok(Ok(Reading { summary, taken, duplicates, deleted })),
+            Err(error) => {
+                ids.forget(&new);
+                let undone = taken.undo(home, adding);
+                unwritten.map_or(undone, Err).map(|()| Err(error))
+            }
+        }
     }
 
+    /// Keeps a file that was read, or nothing of it.
     fn keep(
         &mut self,
         home: &mut Home,
         adding: &mut Adding,
-        read: Reading,
+        mut read: Reading,
+        file: &mut File,
+        found: &Found<'_>,
+    ) -> Result<(ObjectId, Say)> {
+        let kept = self.keep_whole(home, adding, &mut read, file, found);
+        if kept.is_err() {
+            read.taken.undo(home, adding)?;
+        }
+        kept
+    }
+
+    fn keep_whole(
+        &mut self,
+        home: &mut Home,
+        adding: &mut Adding,
+        read: &mut Reading,
         file: &mut File,
         found: &Found<'_>,
     ) -> Result<(ObjectId, Say)> {
@@ -314,19 +359,15 @@ impl Run {
         self.kept += 1;
         self.done.objects += 1;
         self.done.duplicates += read.duplicates;
-        self.done.records += read.records.len() as u64;
+        self.done.records += read.taken.count;
         let imported = Imported {
             source: found.source.to_owned(),
             file: found.shown.to_owned(),
             format: format!("{:?}", read.summary.format).to_lowercase(),
-            records: read.records.len() as u64,
+            records: read.taken.count,
             problems: found.problems.iter().map(|problem| (problem.file.clone(), problem.reason.clone())).collect(),
         };
-        let ids = self.ids.get_or_insert_default();
-        for record in read.records {
-            ids.there.insert(record.identity()?);
-            adding.record(home, record)?;
-        }
+        read.taken.held.drain(..).try_for_each(|record| adding.record(home, record))?;
         adding.file();
         home.keep(Kind::Imported, found.name, &imported)?;
         let entry = home.vault.find(Kind::Imported.word(), found.name)?;
@@ -357,10 +398,42 @@ struct Kept {
 /// What one file gave.
 struct Reading {
     summary: connector::Summary,
-    records: Vec<Record>,
+    taken: Taken,
     duplicates: u64,
     /// Records among the duplicates that were deleted.
     deleted: u64,
+}
+
+/// The records of one file.
+#[derive(Default)]
+struct Taken {
+    /// Those that wait for the file's end.
+    held: Vec<Record>,
+    bytes: usize,
+    count: u64,
+    /// Where their source stood, once they no longer waited.
+    before: Option<library::Source>,
+}
+
+impl Taken {
+    fn take(&mut self, home: &mut Home, adding: &mut Adding, record: Record) -> Result<()> {
+        self.count += 1;
+        if self.before.is_some() {
+            return adding.record(home, record);
+        }
+        self.bytes += record.text.as_ref().map_or(0, String::len) + RECORD_BYTES;
+        self.held.push(record);
+        if self.bytes < HELD_BYTES {
+            return Ok(());
+        }
+        self.before = Some(adding.mark(home)?);
+        std::mem::take(&mut self.held).into_iter().try_for_each(|record| adding.record(home, record))
+    }
+
+    /// Takes out of the vault what went in.
+    fn undo(self, home: &mut Home, adding: &mut Adding) -> Result<()> {
+        self.before.map_or(Ok(()), |before| adding.back_to(home, before))
+    }
 }
 
 /// What the vault remembers of a file.

@@ -49,11 +49,14 @@ pub struct Place {
 /// The ids of all records that a vault has or had.
 #[derive(Default)]
 pub struct Ids {
-    /// Of all that are there.
-    pub there: HashSet<RecordId>,
+    /// Of all that are there: their beginnings, since there may be millions.
+    there: HashSet<ShortId>,
     /// Of all that were deleted: they do not come back by importing again.
-    pub deleted: HashSet<RecordId>,
+    deleted: HashSet<RecordId>,
 }
+
+/// The first half of an id. To make two records that share it takes 2^64 tries, and who made them loses one of them.
+pub(crate) type ShortId = [u8; 16];
 
 impl Ids {
     /// Reads them.
@@ -63,16 +66,35 @@ impl Ids {
     pub fn of(home: &Home) -> Result<Ids> {
         let mut there = HashSet::new();
         each(home, &[], &mut |_, record| {
-            there.insert(record.identity()?);
+            there.insert(short(&record.identity()?));
             Ok(())
         })?;
         Ok(Ids { there, deleted: deleted(home)? })
     }
 
-    /// Whether the vault has this record, or had it.
-    pub fn has(&self, id: &RecordId) -> bool {
-        self.there.contains(id) || self.deleted.contains(id)
+    /// Was the record deleted?
+    pub(crate) fn deleted(&self, id: &RecordId) -> bool {
+        self.deleted.contains(id)
     }
+
+    /// Notes a record that is about to be added. `None` for one that is there.
+    pub(crate) fn add(&mut self, id: &RecordId) -> Option<ShortId> {
+        let short = short(id);
+        self.there.insert(short).then_some(short)
+    }
+
+    /// Forgets records that were not added after all.
+    pub(crate) fn forget(&mut self, ids: &[ShortId]) {
+        for id in ids {
+            self.there.remove(id);
+        }
+    }
+}
+
+fn short(id: &RecordId) -> ShortId {
+    let mut short = ShortId::default();
+    short.copy_from_slice(&id[..16]);
+    short
 }
 
 fn deleted(home: &Home) -> Result<HashSet<RecordId>> {
@@ -229,6 +251,26 @@ impl Adding {
         self.bytes += record.text.as_ref().map_or(64, String::len);
         self.records.push(record);
         if self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES { self.flush(home) } else { Ok(()) }
+    }
+
+    /// Lets what comes next have batches of its own, and returns what [`Adding::back_to`] goes back to.
+    ///
+    /// # Errors
+    /// When the vault cannot be written.
+    pub(crate) fn mark(&mut self, home: &mut Home) -> Result<Source> {
+        self.flush(home)?;
+        Ok(self.source.clone())
+    }
+
+    /// Takes back all that was added since `mark` was made. Nothing may have been committed since.
+    ///
+    /// # Errors
+    /// When the vault cannot be written; what was added belongs to no source then.
+    pub(crate) fn back_to(&mut self, home: &mut Home, mark: Source) -> Result<()> {
+        let added = mark.batches..self.source.batches;
+        (self.source, self.bytes) = (mark, 0);
+        self.records.clear();
+        added.into_iter().try_for_each(|batch| home.forget(Kind::Records, &batch_name(&self.name, batch)))
     }
 
     /// Counts one file.

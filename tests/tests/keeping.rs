@@ -285,3 +285,41 @@ fn planted_canaries_are_in_no_file_and_no_log_of_the_program() {
     assert!(files.len() > 5 && searched > canaries.len() * 64, "{searched} bytes of {} files", files.len());
     println!("{count} canaries: none in {searched} bytes of {} files and {logged} bytes of logs", files.len());
 }
+
+/// Lines of JSON with four kilobytes of text each.
+fn long_lines(count: usize) -> String {
+    let words = "the letter came late and was read twice before the harbor lights went out ".repeat(55);
+    (0..count).map(|number| format!("{{\"id\":{number},\"text\":\"{words}{number}\"}}\n")).collect()
+}
+
+/// Runs it to its end; the exit code, and the most memory that the process had, in MiB.
+fn run_measured(person: &Person, args: &[&str]) -> (Option<i32>, u64) {
+    let mut child = person.command(args).stdout(std::process::Stdio::null()).spawn().expect("it starts");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    loop {
+        let said = fs::read_to_string(&status).unwrap_or_default();
+        let line = said.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        most = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(most);
+        if let Some(ended) = child.try_wait().expect("it can be waited for") {
+            return (ended.code(), most / 1024);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn long_file_takes_little_memory_to_import() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::new(folder.path(), "person");
+    person.run(&["init"]);
+    let file = folder.path().join("long.jsonl");
+    let lines = std::env::var("IMPORT_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(40_000);
+    fs::write(&file, long_lines(lines)).expect("a file");
+    let (code, most) = run_measured(&person, &["import", &file.to_string_lossy()]);
+    println!("{lines} lines, {} MiB: {most} MiB of memory", fs::metadata(&file).expect("a file").len() >> 20);
+    assert_eq!(code, Some(0));
+    // Of a file of 162 MiB, whose records would take more than that.
+    assert!(most > 0 && most < 200, "{most} MiB");
+    assert_eq!(person.run(&["record", "list", "--limit", "1"])["total"], lines);
+}
