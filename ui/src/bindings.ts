@@ -1033,6 +1033,8 @@ export type StandingApproval = {
 	min_price: string,
 	/**  Most runs in any seven days. */
 	runs_a_week: number,
+	/**  What the owner should know of it; none where there is nothing to say. */
+	warning: string | null,
 };
 
 /**  A field that statistics count. */

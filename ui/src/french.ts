@@ -31,8 +31,8 @@ export const FRENCH: [string, string][] = [
   ["that {} alone may buy it", "que $1 seul peut l’acheter"],
   // What leaves with an embedding.
   [
-    "{} rows of {} numbers, one for each record: {} bytes, sealed and padded to whole MiB",
-    "$1 lignes de $2 nombres, une par enregistrement\u00a0: $3 octets, scellés et complétés en Mio entiers",
+    "{} rows of {} numbers ({}), one for each record: {} bytes, sealed and padded to whole MiB",
+    "$1 lignes de $2 nombres ($3), une par enregistrement\u00a0: $4 octets, scellés et complétés en Mio entiers",
   ],
   [
     "a salted commitment to each record (nothing can be read from it)",
@@ -81,6 +81,14 @@ export const FRENCH: [string, string][] = [
   ["{} may answer {} jobs {} over {} in your name", "$1 peut répondre à $2 demandes $3 sur $4 en votre nom"],
   ["for {} days, or until you end it by a transaction", "pendant $1 jours, ou jusqu’à ce que vous y mettiez fin par une transaction"],
   ["you stay the one who is paid", "c’est toujours vous qui êtes payé"],
+  [
+    "a record of more than {} tokens is read in windows of {}, {} at most; its row is the weighted mean of theirs (rule windows@1)",
+    "un enregistrement de plus de $1 jetons est lu en fenêtres de $2, $3 au plus\u00a0; sa ligne est la moyenne pondérée des leurs (règle windows@1)",
+  ],
+  [
+    "of a record of more than {} tokens the first {} are read (rule first@1)",
+    "d’un enregistrement de plus de $1 jetons, les $2 premiers sont lus (règle first@1)",
+  ],
   // What leaves with a trained classifier.
   [
     "{} that tell {} ({} classes), learned from {} records: {} numbers, {} bytes, sealed and padded to whole MiB",
@@ -167,7 +175,7 @@ export const FRENCH: [string, string][] = [
   ["interrupted: nothing was left half done", "interrompu\u00a0: rien n’est resté à moitié fait"],
   ["the terms ask for at least {} records and the dataset has {}", "les conditions demandent au moins $1 enregistrements et le jeu en a $2"],
   ["the output gate let nothing out: {}", "la barrière de sortie n’a rien laissé sortir\u00a0: $1"],
-  ["Offer a smaller dataset.", "Proposez un jeu plus petit."],
+  ["Offer a smaller dataset, or ask for --dtype int8.", "Proposez un jeu plus petit, ou demandez --dtype int8."],
   ["{} is no account address such as 0x2f…", "$1 n’est pas une adresse de compte comme 0x2f…"],
   ["{} is not a day such as 2024-01-31", "$1 n’est pas un jour comme 2024-01-31"],
   ["it is too late to settle: the escrow takes it until {}, and {} seconds are needed", "il est trop tard pour régler\u00a0: le contrat l’accepte jusqu’au $1, et il faut $2 secondes"],

@@ -89,7 +89,7 @@ export const licenses: License[] = [
 ];
 
 const LEAVES = [
-  "1248 rows of 384 numbers, one for each record: 1916928 bytes, sealed and padded to whole MiB",
+  "1248 rows of 384 numbers (f32), one for each record: 1916928 bytes, sealed and padded to whole MiB",
   "a salted commitment to each record (nothing can be read from it)",
   "the name of the model, and whether a CPU or a GPU computed it",
   "with each row the record's own value of time: numbers, true or false, or days. No text, no other field, no logs, no timings",
