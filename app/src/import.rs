@@ -302,26 +302,33 @@ impl Run {
                 (duplicates, deleted) = (duplicates + 1, deleted + 1);
                 return Ok(());
             }
-            match ids.add(&id) {
-                Some(short) => {
-                    new.push(short);
-                    taken.take(home, adding, record).map_err(|error| {
-                        let message = error.to_string();
-                        unwritten = Some(error);
-                        Error::failure(message)
-                    })
-                }
-                None => {
+            let taking = ids.add(&id).and_then(|is_new| {
+                if !is_new {
                     duplicates += 1;
-                    Ok(())
+                    return Ok(());
                 }
-            }
+                if taken.before.is_none() {
+                    new.push(id);
+                }
+                taken.take(home, adding, record)
+            });
+            taking.map_err(|error| {
+                let message = error.to_string();
+                unwritten = Some(error);
+                Error::failure(message)
+            })
         });
         match read {
             Ok(summary) => Ok(Ok(Reading { summary, taken, duplicates, deleted })),
             Err(error) => {
-                ids.forget(&new);
-                let undone = taken.undo(home, adding);
+                // Of a long file they are too many to be forgotten one by one; they are read anew.
+                let forgotten = if taken.before.is_none() {
+                    ids.forget(&new)
+                } else {
+                    self.ids = None;
+                    Ok(())
+                };
+                let undone = taken.undo(home, adding).and(forgotten);
                 unwritten.map_or(undone, Err).map(|()| Err(error))
             }
         }

@@ -41,6 +41,7 @@ pub mod record;
 pub mod release;
 pub mod reward;
 pub mod sample;
+mod seen;
 pub mod settings;
 pub mod sources;
 pub mod status;

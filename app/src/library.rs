@@ -4,11 +4,13 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error, Result};
 use crate::home::{Home, Kind};
 use crate::record::Record;
-use crate::view;
+use crate::seen::{Seen, Word};
+use crate::{random, view};
 
 /// A record's identity: the digest of all that it holds.
 pub type RecordId = [u8; 32];
@@ -47,29 +49,24 @@ pub struct Place {
 }
 
 /// The ids of all records that a vault has or had.
-#[derive(Default)]
 pub struct Ids {
-    /// Of all that are there: their beginnings, since there may be millions.
-    there: HashSet<ShortId>,
+    /// Of all that are there: there may be more than memory takes.
+    there: Seen,
+    /// Makes words of ids, another one each time: they may be written to a file.
+    key: [u8; 32],
     /// Of all that were deleted: they do not come back by importing again.
     deleted: HashSet<RecordId>,
 }
-
-/// The first half of an id. To make two records that share it takes 2^64 tries, and who made them loses one of them.
-pub(crate) type ShortId = [u8; 16];
 
 impl Ids {
     /// Reads them.
     ///
     /// # Errors
-    /// `Integrity` where a batch was altered.
+    /// `Integrity` where a batch was altered; when no file can be written for them.
     pub fn of(home: &Home) -> Result<Ids> {
-        let mut there = HashSet::new();
-        each(home, &[], &mut |_, record| {
-            there.insert(short(&record.identity()?));
-            Ok(())
-        })?;
-        Ok(Ids { there, deleted: deleted(home)? })
+        let mut ids = Ids { there: Seen::new(home.dir.clone()), key: random::bytes::<32>()?, deleted: deleted(home)? };
+        each(home, &[], &mut |_, record| ids.add(&record.identity()?).map(|_| ()))?;
+        Ok(ids)
     }
 
     /// Was the record deleted?
@@ -77,24 +74,29 @@ impl Ids {
         self.deleted.contains(id)
     }
 
-    /// Notes a record that is about to be added. `None` for one that is there.
-    pub(crate) fn add(&mut self, id: &RecordId) -> Option<ShortId> {
-        let short = short(id);
-        self.there.insert(short).then_some(short)
+    /// Notes a record that is about to be added. Whether it was not there.
+    ///
+    /// # Errors
+    /// When no file can be written for them.
+    pub(crate) fn add(&mut self, id: &RecordId) -> Result<bool> {
+        Ok(self.there.insert(self.word(id))?)
     }
 
     /// Forgets records that were not added after all.
-    pub(crate) fn forget(&mut self, ids: &[ShortId]) {
-        for id in ids {
-            self.there.remove(id);
-        }
+    ///
+    /// # Errors
+    /// When what was written of them cannot be read.
+    pub(crate) fn forget(&mut self, ids: &[RecordId]) -> Result<()> {
+        ids.iter().try_for_each(|id| Ok(self.there.remove(&self.word(id))?))
     }
-}
 
-fn short(id: &RecordId) -> ShortId {
-    let mut short = ShortId::default();
-    short.copy_from_slice(&id[..16]);
-    short
+    /// The first half of a keyed digest: two records share it by chance only, and nobody can look for such a pair.
+    fn word(&self, id: &RecordId) -> Word {
+        let digest = Sha256::new().chain_update(self.key).chain_update(id).finalize();
+        let mut word = Word::default();
+        word.copy_from_slice(&digest[..16]);
+        word
+    }
 }
 
 fn deleted(home: &Home) -> Result<HashSet<RecordId>> {
