@@ -47,7 +47,7 @@ impl Seen {
     /// Adds a word. Whether it was not there.
     ///
     /// # Errors
-    /// When a file cannot be read or written; the word may be there or not.
+    /// When a file cannot be read or written; then the set lacks words, and is not to be used any more.
     pub(crate) fn insert(&mut self, word: Word) -> io::Result<bool> {
         if self.gone.remove(&word) {
             return Ok(true);

@@ -1,11 +1,11 @@
 //! Looks at the chain while the vault is open and a network is chosen: says that a request waits, and carries out what
-//! standing approvals let go on without the owner's word.
+//! standing approvals let go on without the owner's word, one job at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use app::job::serve::{self, Due, What};
-use app::view::{Change, TaskKind};
+use app::view::{Change, TaskKind, TaskState};
 
 use crate::desk::Desk;
 use crate::notice::{self, Notice};
@@ -13,7 +13,7 @@ use crate::task::Outcome;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(10);
-/// What failed is tried again after this long.
+/// What did not come further is tried again after this long.
 const AGAIN: Duration = Duration::from_secs(600);
 
 /// Starts looking, on a thread of its own, until the program ends.
@@ -42,16 +42,20 @@ struct Watch {
 impl Watch {
     fn look(&mut self) {
         if !self.desk.hold.is_open() {
+            // The lock stopped what ran: that is no failure.
+            self.tried.clear();
             return;
         }
         // Without a network, or while it does not answer, there is nothing to say; the pages say that themselves.
         let Ok(due) = self.desk.look(async |home, network| serve::due(home, network).await) else { return };
+        // Tasks change the vault one after another, and what a job may do depends on those before it.
+        let mut busy = self.desk.tasks.list().tasks.iter().any(|task| task.state == TaskState::Running);
         let mut new = false;
         for Due { job, what } in due {
             match what {
                 What::Decide => new |= self.told.insert(job),
-                What::Approve(_) | What::Run => self.go_on(job, TaskKind::Job),
-                What::Settle => self.go_on(job, TaskKind::Settle),
+                What::Approve(_) | What::Run => busy = busy || self.go_on(job, TaskKind::Job),
+                What::Settle => busy = busy || self.go_on(job, TaskKind::Settle),
             }
         }
         if new {
@@ -60,19 +64,21 @@ impl Watch {
         }
     }
 
-    /// Carries one job on as a task, unless the same failed a short time ago.
-    fn go_on(&mut self, job: String, kind: TaskKind) {
+    /// Carries one job on as a task, unless the same was tried a short time ago. Whether it was started.
+    fn go_on(&mut self, job: String, kind: TaskKind) -> bool {
         let known = format!("{job} {kind:?}");
         if self.tried.get(&known).is_some_and(|at| at.elapsed() < AGAIN) {
-            return;
+            return false;
         }
         let (device, subject) = (self.desk.device(), job.clone());
         let act = move |desk: &Desk| {
             let done = desk.act(async |home, network| serve::one(home, network, &job, &device).await);
             done.map(|job| Outcome::Job(Box::new(job)))
         };
-        if self.desk.start(kind, &subject, act).is_ok() {
+        let started = self.desk.start(kind, &subject, act).is_ok();
+        if started {
             self.tried.insert(known, Instant::now());
         }
+        started
     }
 }

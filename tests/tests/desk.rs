@@ -209,7 +209,8 @@ fn job_approved_always_runs_and_settles_without_a_question() {
     market.publish("diary", 10);
     let offer = market.offer("diary", &["--max-runs", "2"]);
     let license = market.license(&offer);
-    let first = market.job(&license);
+    // Both wait when the approval comes; it lets one through.
+    let (first, second) = (market.job(&license), market.job(&license));
     let window = open(&market, &[]);
     unlock(&window, &market);
     window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen");
@@ -234,8 +235,11 @@ fn job_approved_always_runs_and_settles_without_a_question() {
     market.consumer.run(&["job", "accept", &first]);
     state(&first, "settled");
 
-    // The second is over the bound: it waits for the owner.
-    let second = market.job(&license);
+    // The second is over the bound: it was not begun, and waits for the owner.
+    let tasks = window.invoke("task_list", &json!({})).expect("tasks");
+    let begun =
+        |job: &str| tasks["tasks"].as_array().expect("tasks").iter().filter(|one| one["subject"] == job).count();
+    assert_eq!((begun(&first), begun(&second)), (2, 0), "{tasks}");
     window.element(&format!("[data-job='{second}'][data-state=requested]"));
     assert_eq!(approvals(&window)[0]["runs_a_week"], 1);
     window.click("[data-testid=approval-remove]");
