@@ -399,6 +399,30 @@ fn stopped_import_keeps_whole_files_with_their_records() {
     assert_eq!(app::import::run(&mut home, &[folder], None).expect("imported").records, 20 - whole);
 }
 
+#[test]
+fn stopped_import_of_a_long_file_leaves_nothing_of_it() {
+    const LINES: u64 = 15_000;
+    app::worker::set_manner(app::worker::Manner::of(&program("usufruct")));
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().join("notes");
+    notes(&folder, "rain", 1);
+    let words = "the rain came late and was read twice before the lights went out ".repeat(16);
+    let lines: String = (0..LINES).map(|n| format!("{{\"id\":{n},\"text\":\"{words}{n}\"}}\n")).collect();
+    std::fs::write(folder.join("zz.jsonl"), lines).expect("a long file");
+    app::status::create(&dir.path().join("home"), "seven quiet herons").expect("a vault");
+    let mut home = Home::open(&dir.path().join("home"), "seven quiet herons").expect("open");
+    // Early, while its records are held, and late, when most of them are in the vault.
+    for looks in [1_000, LINES - 1_000] {
+        let paths = [folder.clone()];
+        let stopped = watched(Arc::new(After(AtomicU64::new(looks))), || app::import::run(&mut home, &paths, None));
+        assert_eq!(stopped.expect_err("it was stopped").code, Code::Interrupted);
+        home.commit().expect("what another command would commit");
+        assert_eq!(app::library::search(&home, None, "", 1).expect("records").total, 1, "after {looks}");
+        assert_eq!(home.names(Kind::Records).expect("batches").len(), 1, "after {looks}");
+    }
+    assert_eq!(app::import::run(&mut home, &[folder], None).expect("imported").records, LINES);
+}
+
 /// A command of the main window, with the types of its parameters, as the bindings state them.
 struct Command {
     name: String,
