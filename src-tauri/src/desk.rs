@@ -316,7 +316,14 @@ impl Desk {
         self.tell(Change::Settings);
     }
 
-    /// Whether the page should show what is open before the window closes: once, while the vault is open.
+    /// Somebody is at the page, which therefore answers: closing the window asks anew.
+    pub fn touch(&self) {
+        self.closing.store(false, Ordering::SeqCst);
+        self.hold.touch();
+    }
+
+    /// Whether the page should show what is open before the window closes: while the vault is open, and once where the page
+    /// does not answer.
     pub fn should_ask_before_closing(&self) -> bool {
         self.hold.is_open() && !self.closing.swap(true, Ordering::SeqCst)
     }

@@ -268,7 +268,7 @@ export type Change =
 "settings" | 
 /**
  *  The person wants to close the window while the vault is open: show `deadline_list` and what runs, then `app_quit`.
- *  Closing it a second time ends the program without asking.
+ *  Closing it a second time, while the page does not answer, ends the program without asking.
  */
 "closing";
 

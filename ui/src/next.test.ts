@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Job } from "./bindings";
-import { runs, settles, waits } from "./next";
+import { due, runs, settles, waits } from "./next";
 
 const job = (state: string, next: string, proof_ms: number | null = null) => ({ state, next, proof_ms }) as Job;
 
@@ -24,6 +24,15 @@ describe("whose turn it is", () => {
     const one = job(state, next, proof);
     expect({ waits: waits(one), runs: runs(one), settles: settles(one) }).toEqual({ waits: turn === "waits", runs: turn === "runs", settles: turn === "settles" });
   });
+
+  it.each([
+    ["`job approve` or `job decline`, until 2026", "decide"],
+    ["`job run`, until 2026", "run"],
+    ["`job run` again draws the challenge", "run"],
+    ["the buyer accepts it; after 2026 silence counts as acceptance", "buyer"],
+    ["`job settle`, until 2026", "settle"],
+    ["something new", "other"],
+  ])("%s: what is due is to %s", (next, what) => expect(due(next)).toBe(what));
 
   it("is read from sentences that the vault still says", () => {
     const source = readFileSync("../app/src/job/mod.rs", "utf8");

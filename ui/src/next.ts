@@ -12,3 +12,14 @@ export const runs = (job: Job): boolean =>
 
 /** Whether its owner can settle it. */
 export const settles = (job: Job): boolean => says(job, "settle");
+
+/** What is due for a job, by what the vault says comes next. */
+export type Due = "decide" | "run" | "settle" | "buyer" | "other";
+
+/** The kind of what has to be done next, for a list that has no room for the sentence. */
+export function due(next: string): Due {
+  if (next.includes("`job approve`")) return "decide";
+  if (next.includes("`job run`")) return "run";
+  if (next.includes("`job settle`")) return "settle";
+  return next.startsWith("the buyer accepts it") ? "buyer" : "other";
+}

@@ -309,6 +309,10 @@ test("everything by keyboard: pages, palette, shortcuts, skip, quit", async ({ o
   await page.keyboard.press("Escape");
   await page.evaluate(() => window.mocked!.tell("closing"));
   await expect(page.getByRole("dialog")).toContainText("These jobs wait for you");
+  await expect(page.getByTestId("quit-deadline").first()).toContainText("approve or decline it");
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  expect((await calls(page)).map(([name]) => name)).not.toContain("app_quit");
+  await page.evaluate(() => window.mocked!.tell("closing"));
   await page.getByTestId("app-quit").click();
   expect((await calls(page)).map(([name]) => name)).toContain("app_quit");
 });

@@ -79,7 +79,7 @@ pub async fn vault_lock(desk: State<'_, Desk>) -> Answer<()> {
 #[tauri::command]
 #[specta::specta]
 pub fn vault_touch(desk: State<'_, Desk>) {
-    desk.hold.touch();
+    desk.touch();
 }
 
 /// Looks for damage: what the vault knows of its objects.

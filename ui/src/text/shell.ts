@@ -1,4 +1,6 @@
 // Words around every page: navigation, palette, shortcuts, failures.
+import type { Due } from "../next";
+
 export const en = {
   appName: "Usufruct",
   loading: "Opening…",
@@ -42,6 +44,13 @@ export const en = {
   quitTitle: "Lock the vault and quit?",
   quitRunning: "Something is still running. It stops, and can be taken up again later.",
   quitDeadlines: "These jobs wait for you, until:",
+  quitDue: {
+    decide: "approve or decline it",
+    run: "run it",
+    settle: "settle it",
+    buyer: "settle it, once the buyer has accepted",
+    other: "look at it",
+  } as Record<Due, string>,
   quitNothing: "Nothing is running and no deadline is open.",
   shortcutQuit: "Lock the vault and quit",
 
@@ -114,6 +123,13 @@ export const fr: typeof en = {
   quitTitle: "Verrouiller le coffre et quitter\u00a0?",
   quitRunning: "Quelque chose est encore en cours. Cela s’arrête, et pourra être repris.",
   quitDeadlines: "Ces demandes vous attendent, jusqu’à\u00a0:",
+  quitDue: {
+    decide: "l’approuver ou la refuser",
+    run: "l’exécuter",
+    settle: "la régler",
+    buyer: "la régler, quand l’acheteur l’aura acceptée",
+    other: "la regarder",
+  },
   quitNothing: "Rien n’est en cours et aucune échéance n’est ouverte.",
   shortcutQuit: "Verrouiller le coffre et quitter",
 
