@@ -454,8 +454,14 @@ fn commit_to(dataset: &Dataset, records: Vec<Record>) -> Result<Opened> {
         .enumerate()
         .map(|(position, record)| dataset.leaf(position as u64, record))
         .collect::<Result<Vec<_>>>()?;
-    let mut hashing = Progress::start("building the tree");
-    let tree = tree(dataset.tier()?, leaves.iter().map(Leaf::hash).collect(), &mut hashing)?;
+    let hashes = {
+        let mut hashing = Progress::start("hashing records");
+        Leaf::hash_all(&leaves, &mut |done, total| {
+            let _ = hashing.at(done, total);
+        })
+    };
+    crate::progress::check_interrupt()?;
+    let tree = tree(dataset.tier()?, hashes, &mut Progress::start("building the tree"))?;
     Ok(Opened { records, leaves, tree })
 }
 

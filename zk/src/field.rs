@@ -31,13 +31,15 @@ pub fn from_digest(digest: &[u8; 32]) -> Field {
 
 /// 31 big-endian bytes as an element; always below `r`.
 pub(crate) fn from_salt(salt: &[u8; 31]) -> Field {
-    Field::from_be_bytes_mod_order(salt)
+    let mut bytes = [0; 32];
+    bytes[1..].copy_from_slice(salt);
+    Field::new(big_integer(&bytes))
 }
 
 /// A 256-bit digest as two 128-bit limbs `(lo, hi)` of its big-endian number.
 pub(crate) fn limbs(digest: &[u8; 32]) -> (Field, Field) {
-    let limb = |half: &[u8]| Field::from_be_bytes_mod_order(half);
-    (limb(&digest[16..]), limb(&digest[..16]))
+    let ark_ff::BigInt([a, b, c, d]) = big_integer(digest);
+    (Field::new(ark_ff::BigInt([a, b, 0, 0])), Field::new(ark_ff::BigInt([c, d, 0, 0])))
 }
 
 /// 32 big-endian bytes as an unreduced integer.

@@ -135,6 +135,11 @@ impl Tree {
         self.levels[self.levels.len() - 1][0]
     }
 
+    /// The leaves that are not padding.
+    pub fn leaves(&self) -> &[Field] {
+        &self.levels[0]
+    }
+
     /// Number of leaves that are not padding.
     pub fn count(&self) -> u64 {
         self.levels[0].len() as u64

@@ -1,20 +1,21 @@
 //! Poseidon over BN254 with circomlib's parameters and layout: state `[0, tag, inputs…]`, output word 0.
 //!
 //! Source: Grassi et al., "Poseidon: A New Hash Function for Zero-Knowledge Proof Systems" (2019/458); constants as
-//! published by circomlib, taken from `light-poseidon`. Native hashing uses the paper's sparse form of the partial
-//! rounds (appendix B), derived here from the plain one and tested equal to it.
+//! published by circomlib, taken from `light-poseidon`. Native hashing computes the partial rounds as a recurrence
+//! (`rounds.rs`) and reduces sums of products once (`loose.rs`), derived here from the plain form and tested equal to it.
 
 use std::sync::OnceLock;
 
-use ark_ff::{AdditiveGroup, Field as _};
+use ark_ff::AdditiveGroup;
 use light_poseidon::{PoseidonParameters, parameters::bn254_x5::get_poseidon_parameters};
 
 use crate::Field;
 
 pub mod gadget;
-mod sparse;
+mod loose;
+mod rounds;
 
-use sparse::Sparse;
+use rounds::Rounds;
 
 /// Full rounds, half of them before the partial rounds and half after.
 const FULL_ROUNDS: usize = 8;
@@ -74,8 +75,8 @@ fn raw(words: &[Field]) -> Field {
         ($($width:literal)*) => {
             match words.len() + 1 {
                 $($width => {
-                    static ROUNDS: OnceLock<Sparse<$width>> = OnceLock::new();
-                    ROUNDS.get_or_init(|| Sparse::derive(&parameters($width))).hash(words)
+                    static ROUNDS: OnceLock<Rounds<$width>> = OnceLock::new();
+                    ROUNDS.get_or_init(|| Rounds::derive(&parameters($width))).hash(words)
                 })*
                 width => unreachable!("no parameters of width {width}"),
             }
@@ -90,12 +91,6 @@ fn parameters(width: u8) -> PoseidonParameters<Field> {
         Ok(parameters) => parameters,
         Err(error) => unreachable!("widths are fixed by the callers: {error}"),
     }
-}
-
-/// The S-box: the fifth power.
-#[inline(always)]
-fn fifth_power(x: Field) -> Field {
-    x.square().square() * x
 }
 
 #[cfg(test)]

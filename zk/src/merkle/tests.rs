@@ -66,6 +66,19 @@ fn progress_ends_at_the_total() {
 }
 
 #[test]
+fn tree_over_a_million_leaves_is_built_with_progress() {
+    let mut seen = Vec::new();
+    let tree = Tree::build(Tier::Large, leaves(1_000_000), &mut |done, total| seen.push((done, total))).unwrap();
+    assert_eq!(seen.last(), Some(&(142_860, 142_860)));
+    assert!(seen.len() > 30 && seen.is_sorted() && seen.iter().all(|(_, total)| *total == 142_860));
+    for position in [0, 7, 262_143, 999_999, 1_000_000, 2_097_151] {
+        let leaf = tree.leaf(position).unwrap();
+        assert_eq!(tree.opening(position).unwrap().root(leaf, position), tree.root());
+    }
+    assert_eq!(tree.leaves().len(), 1_000_000);
+}
+
+#[test]
 fn appended_trees_equal_built_ones() {
     for (depth, from, to) in [(1, 1, 8), (2, 1, 2), (2, 7, 9), (2, 8, 64), (3, 63, 65), (3, 64, 512), (3, 100, 100)] {
         let mut grown = tree(depth, from);

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ark_ff::{PrimeField, UniformRand};
+use ark_ff::{Field as _, PrimeField, UniformRand};
 use ark_r1cs_std::{GR1CSVar, alloc::AllocVar, fields::fp::FpVar};
 use ark_relations::gr1cs::ConstraintSystem;
 use ark_std::test_rng;
@@ -39,7 +39,7 @@ fn published_vectors_of_every_width_hold() {
 }
 
 #[test]
-fn sparse_form_equals_the_plain_form_at_every_width() {
+fn recurrence_equals_the_plain_form_at_every_width() {
     for length in 1..=12 {
         for words in random(length * 20).chunks(length) {
             assert_eq!(raw(words), plain(words), "{length} inputs");

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -9,6 +10,9 @@ use crate::{
     Error, Field, Result, field,
     poseidon::{Tag, hash},
 };
+
+/// Leaves hashed between two reports of progress.
+const BATCH: usize = 8192;
 
 /// What a record's leaf commits to: `Poseidon(LEAF, Poseidon(DATA, salt, lo, hi), packed)`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,17 @@ impl Leaf {
     pub fn hash(&self) -> Field {
         let [salt, lo, hi, packed] = self.preimage();
         hash(Tag::Leaf, &[hash(Tag::Data, &[salt, lo, hi]), packed])
+    }
+
+    /// The leaves of many records, in their order, on all cores. `progress(done, total)` counts leaves and is called on this
+    /// thread every few thousand of them and at the end.
+    pub fn hash_all(leaves: &[Self], progress: &mut dyn FnMut(u64, u64)) -> Vec<Field> {
+        let mut hashes = Vec::with_capacity(leaves.len());
+        for batch in leaves.chunks(BATCH) {
+            hashes.par_extend(batch.par_iter().map(Self::hash));
+            progress(hashes.len() as u64, leaves.len() as u64);
+        }
+        hashes
     }
 
     /// `salt, lo, hi, packed`.

@@ -5,7 +5,7 @@ use compute::{Dtype, Output, Row};
 use provenance::manifest::Manifest;
 use zk::merkle::Tree;
 use zk::proof::Proof;
-use zk::provenance::{Leaf, Material, Witness, output_leaf};
+use zk::provenance::{Material, Witness, output_leaf};
 
 use super::{Asked, Asking, Delivered, Made, Out, Proving, Work};
 use crate::args::DeviceChoice;
@@ -103,10 +103,10 @@ pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: Dev
     gate::pass_fields(&fields, *count, &dataset.selection.released)?;
 
     let salts = (0..output.rows.len()).map(|_| random::bytes()).collect::<Result<Vec<[u8; 32]>>>()?;
-    let leaves: Vec<zk::Field> = opened.leaves.iter().map(Leaf::hash).collect();
     let name = model.public_name;
+    let leaves = opened.tree.leaves();
     let package =
-        Package::new(&name, gate::device(&computed.device), &params, &output, &salts, &leaves).with_fields(fields);
+        Package::new(&name, gate::device(&computed.device), &params, &output, &salts, leaves).with_fields(fields);
     let digests: Vec<[u8; 32]> = (0..output.rows.len()).map(|position| package.row_digest(position)).collect();
     Ok(Made {
         package: package.to_bytes()?,
@@ -127,7 +127,7 @@ fn released(dataset: &Dataset, opened: &Opened) -> Result<Vec<Vec<u8>>> {
 }
 
 pub(super) fn output_tree(dataset: &Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {
-    let leaves = opened.leaves.iter().zip(digests).map(|(leaf, digest)| output_leaf(leaf.hash(), digest)).collect();
+    let leaves = opened.tree.leaves().iter().zip(digests).map(|(leaf, digest)| output_leaf(*leaf, digest)).collect();
     dataset::tree(dataset.tier()?, leaves, &mut Progress::start("building the output's tree"))
 }
 

@@ -6,7 +6,6 @@ use compute::template::train::{Mechanism, Params, Privacy, Shape, Use};
 use provenance::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use zk::provenance::Leaf;
 
 use super::{Asked, Asking, Delivered, Made, Out, Work, embed};
 use crate::args::DeviceChoice;
@@ -183,7 +182,7 @@ pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: Dev
         adapters: trained.adapters,
         head: trained.head,
         metrics: trained.metrics,
-        leaves: opened.leaves.iter().map(Leaf::hash).flat_map(|leaf| zk::field::to_bytes(&leaf)).collect(),
+        leaves: opened.tree.leaves().iter().flat_map(zk::field::to_bytes).collect(),
         row_digests: digests.concat(),
     };
     Ok(Made {

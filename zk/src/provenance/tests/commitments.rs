@@ -16,6 +16,16 @@ fn leaf_packs_level_and_value() {
 }
 
 #[test]
+fn leaves_of_many_records_are_each_record_s_own() {
+    let many: Vec<_> = (0..10_000).map(leaf).collect();
+    let mut seen = Vec::new();
+    let hashes = Leaf::hash_all(&many, &mut |done, total| seen.push((done, total)));
+    assert!(hashes.iter().zip(&many).all(|(hash, leaf)| *hash == leaf.hash()));
+    assert_eq!((hashes.len(), seen), (10_000, vec![(8_192, 10_000), (10_000, 10_000)]));
+    assert!(Leaf::hash_all(&[], &mut |_, _| ()).is_empty());
+}
+
+#[test]
 fn identity_secret_at_the_modulus_is_refused() {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(&ark_ff::BigInteger::to_bytes_be(&Field::MODULUS));
