@@ -74,12 +74,19 @@ impl Stage {
 
     /// Registers `count` made-up records and makes up a row for each.
     pub async fn work(&self, tier: Tier, count: u64) -> Work {
+        self.seeded_work(tier, count, 0).await
+    }
+
+    /// As [`Stage::work`], other records, values, rows and owner for each seed.
+    pub async fn seeded_work(&self, tier: Tier, count: u64, seed: u64) -> Work {
+        let word = |what: &str, number: u64| word(&format!("{what} of {seed}, "), number);
         let secret = OwnerSecret::new(&below(word("identity", count)), &[7; 31]).expect("a secret");
         let leaves: Vec<Leaf> = (0..count)
             .map(|i| {
-                let mut salt = [0; 31];
+                let (mut salt, made_up) = ([0; 31], word("value", i));
                 salt.copy_from_slice(&word("salt", i)[..31]);
-                Leaf { salt, digest: word("record", i), level: 0, value: (i % 9 != 8).then_some(i as i32) }
+                let value = (i == 0 || made_up[0] % 9 != 8).then_some(i32::from(made_up[1]) - 90);
+                Leaf { salt, digest: word("record", i), level: made_up[2] % 4, value }
             })
             .collect();
         let digests: Vec<[u8; 32]> = (0..count).map(|i| word("row", i)).collect();
@@ -187,7 +194,7 @@ impl Work {
             leaves: &self.leaves,
             records: &self.records,
             bins: Bins::new(&edges).expect("edges"),
-            least: 2,
+            least: self.leaves.iter().filter(|leaf| leaf.value.is_some()).count().min(2) as u32,
             blinding: &BLINDING,
         }
     }
