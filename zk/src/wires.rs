@@ -10,7 +10,7 @@ use ark_relations::{
 
 use crate::Field;
 
-mod alone;
+pub mod alone;
 mod freedom;
 
 /// The constant 1, the public wires and the private wires of a system, with its constraints.
@@ -69,27 +69,7 @@ impl Wires {
     /// Whether a constraint fails once `wire` has this value and every wire computed from it is computed again; the
     /// wires are put back. This is what a dishonest prover would do with the wires that the circuit takes as given.
     pub fn notice_recomputed(&mut self, wire: usize, value: Field) -> bool {
-        !self.failing(wire, value, self.naming(wire), 1).is_empty()
-    }
-
-    /// Of these constraints, those that are the only one to fail for some value 0 or 1 of a private wire they name, all
-    /// wires computed from it computed again. Without such a constraint that dishonest assignment would be accepted.
-    pub fn alone_noticing(&mut self, rows: &[usize]) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        for row in rows {
-            let named: BTreeSet<usize> = self.terms(*row).map(|(_, wire)| *wire).collect();
-            // The newest first: among a sum's bits, the ones that least depends on.
-            let alone = named.range(self.public..).rev().any(|&wire| {
-                let honest = self.values[wire];
-                [Field::ZERO, Field::ONE]
-                    .into_iter()
-                    .any(|value| value != honest && self.failing(wire, value, self.naming(wire), 2) == [*row])
-            });
-            if alone {
-                found.insert(*row);
-            }
-        }
-        found
+        self.fails(wire, value)
     }
 
     /// All constraints that fail.
@@ -97,41 +77,25 @@ impl Wires {
         (0..self.constraints()).filter(|row| !self.row_holds(*row)).collect()
     }
 
-    /// The first constraints, at most `most`, that fail after a change: of those in `open` and those that name a wire
-    /// computed from the changed one.
-    fn failing(&mut self, wire: usize, value: Field, mut open: BTreeSet<usize>, most: usize) -> Vec<usize> {
+    /// Whether a constraint that names a changed wire or one computed from it fails.
+    fn fails(&mut self, wire: usize, value: Field) -> bool {
+        let mut open: BTreeSet<usize> = self.rows[wire].iter().copied().collect();
         let mut before = vec![(wire, core::mem::replace(&mut self.values[wire], value))];
-        let mut failing = Vec::new();
-        while let Some(row) = open.pop_first().filter(|_| failing.len() < most) {
+        let mut failing = false;
+        while let Some(row) = open.pop_first().filter(|_| !failing) {
             match self.computes(row).filter(|computed| *computed != wire && self.computed_by[*computed] == Some(row)) {
                 Some(computed) => {
-                    let factor = self.matrices[2][row][0].0;
-                    let result = self.sum(0, row) * self.sum(1, row) * factor.inverse().unwrap();
+                    let result = self.result(row);
                     if result != self.values[computed] {
                         before.push((computed, core::mem::replace(&mut self.values[computed], result)));
                         open.extend(self.rows[computed].iter().filter(|later| **later > row));
                     }
                 }
-                None if !self.row_holds(row) => failing.push(row),
-                None => {}
+                None => failing = !self.row_holds(row),
             }
         }
         before.into_iter().rev().for_each(|(wire, honest)| self.values[wire] = honest);
         failing
-    }
-
-    /// The constraints that name a wire.
-    fn naming(&self, wire: usize) -> BTreeSet<usize> {
-        self.rows[wire].iter().copied().collect()
-    }
-
-    /// Gives a public wire the value that its one equality asks for, as for the statement that an assignment does show.
-    pub fn settle(&mut self, public: usize) {
-        let [row] = self.rows[public][..] else { panic!("wire {public} is in {} places", self.rows[public].len()) };
-        let (factor, _) = self.matrices[0][row].iter().find(|(_, wire)| *wire == public).unwrap();
-        let change = self.sum(0, row) * factor.inverse().unwrap();
-        self.values[public] -= change;
-        assert!(self.row_holds(row));
     }
 
     /// Whether this is the second of the two constraints `s · m = u` and `s · (1 − u) = 0`, by which `u` says that `s` is not 0.
@@ -157,6 +121,13 @@ impl Wires {
         let [(factor, wire)] = self.matrices[2][row][..] else { return None };
         let newest = self.matrices[..2].iter().flat_map(|matrix| &matrix[row]).all(|(_, older)| *older < wire);
         (newest && wire >= self.public && factor != Field::ZERO).then_some(wire)
+    }
+
+    /// What a constraint that computes a wire gives it.
+    fn result(&self, row: usize) -> Field {
+        let product = self.sum(0, row) * self.sum(1, row);
+        let factor = self.matrices[2][row][0].0;
+        if factor == Field::ONE { product } else { product * factor.inverse().unwrap() }
     }
 
     fn terms(&self, row: usize) -> impl Iterator<Item = &(Field, usize)> {

@@ -18,22 +18,50 @@ const ROUNDS: usize = 64;
 
 type Changes = Vec<(usize, Field)>;
 
+/// The wires before a lie, and the constraints that fail then.
+struct Start {
+    values: Vec<Field>,
+    failing: Vec<usize>,
+}
+
+/// What a dishonest prover may choose beside the wires of a lie.
+#[derive(Clone, Copy)]
+pub struct Open<'a> {
+    /// The public inputs that a statement takes from the assignment.
+    pub settled: &'a [usize],
+    /// Children that two paths open in one place of one tree.
+    pub twins: &'a [[usize; 2]],
+}
+
 impl Wires {
-    /// Of these constraints, those for which no lie was found that they alone refuse. `settled` are the public inputs
-    /// that a statement takes from the assignment.
-    pub fn unnoticed(&mut self, rows: &[usize], settled: &[usize]) -> Vec<usize> {
-        let honest = self.values.clone();
-        let settled: Vec<usize> = settled.iter().copied().filter(|public| self.rows[*public].len() == 1).collect();
+    /// Of these constraints, those for which no lie was found that they alone refuse.
+    pub fn unnoticed(&mut self, rows: &[usize], open: Open<'_>) -> Vec<usize> {
+        let start = Start { values: self.values.clone(), failing: self.failing_now() };
+        let apart = Open { twins: &[], ..open };
+        let ways = if open.twins.is_empty() { vec![open] } else { vec![apart, open] };
         let mut left = rows.to_vec();
         left.retain(|row| {
             let lies = self.lies(*row);
-            !lies.into_iter().any(|lie| {
-                let alone = self.refuses_alone(*row, &lie, &settled);
-                self.values.clone_from(&honest);
+            !lies.iter().flat_map(|lie| ways.iter().map(move |way| (lie, way))).any(|(lie, way)| {
+                let alone = self.refuses_alone(*row, lie, *way, &start);
+                self.values.clone_from(&start.values);
                 alone
             })
         });
         left
+    }
+
+    /// The private wires that the prover gives and that are no bits, in order.
+    pub fn given(&self) -> Vec<usize> {
+        (self.public..self.values.len()).filter(|wire| !self.is_computed(*wire) && !self.is_bit(*wire)).collect()
+    }
+
+    /// The constraints that say of the bits in a public input's one sum that they are bits, in the order of the wires.
+    pub fn bits_summed_to(&self, public: usize) -> Vec<usize> {
+        let [sum] = self.rows[public][..] else { panic!("wire {public} is in {} places", self.rows[public].len()) };
+        let named: BTreeSet<usize> = self.terms(sum).map(|(_, wire)| *wire).collect();
+        let says = |wire: usize| self.rows[wire].iter().copied().find(|row| self.bit(*row) == Some(wire));
+        named.into_iter().filter_map(says).collect()
     }
 
     /// The constraints that make so many bits spell a number.
@@ -43,8 +71,8 @@ impl Wires {
     }
 
     /// Whether this lie, all else made to fit, fails in this constraint and in no other. The wires are left as they are then.
-    fn refuses_alone(&mut self, row: usize, lie: &Changes, settled: &[usize]) -> bool {
-        let equalities: BTreeSet<usize> = settled.iter().map(|public| self.rows[*public][0]).collect();
+    fn refuses_alone(&mut self, row: usize, lie: &Changes, open: Open<'_>, start: &Start) -> bool {
+        let equalities: BTreeSet<usize> = open.settled.iter().flat_map(|public| &self.rows[*public]).copied().collect();
         let mut held: BTreeSet<usize> = lie.iter().map(|(wire, _)| *wire).collect();
         let mut failing = self.put(row, lie, &held);
         for _ in 0..ROUNDS {
@@ -61,12 +89,32 @@ impl Wires {
             failing.extend(self.put(row, &repair, &held));
             failing.retain(|other| !self.row_holds(*other));
         }
-        for public in settled {
-            if self.rows[*public][0] != row {
-                self.settle(*public);
+        for &[one, other] in open.twins {
+            let (from, to) = if self.values[one] == start.values[one] { (other, one) } else { (one, other) };
+            if self.values[from] != self.values[to] {
+                self.put(row, &vec![(to, self.values[from])], &held);
             }
         }
-        self.failing_now() == [row]
+        open.settled.iter().for_each(|public| self.settle(*public, row));
+        self.failing_since(start) == [row]
+    }
+
+    /// The constraints that fail now: of those that failed at the start and those that name a changed wire.
+    fn failing_since(&self, start: &Start) -> Vec<usize> {
+        let changed = (0..start.values.len()).filter(|wire| self.values[*wire] != start.values[*wire]);
+        let mut named: BTreeSet<usize> = changed.flat_map(|wire| &self.rows[wire]).copied().collect();
+        named.extend(&start.failing);
+        named.into_iter().filter(|row| !self.row_holds(*row)).collect()
+    }
+
+    /// Gives a public wire the value that an equality asks for, as for the statement that an assignment does show; a
+    /// deleted equality asks for nothing.
+    fn settle(&mut self, public: usize, deleted: usize) {
+        let Some(row) = self.rows[public].iter().copied().find(|row| *row != deleted) else { return };
+        let (factor, _) = self.matrices[0][row].iter().find(|(_, wire)| *wire == public).unwrap();
+        let change = self.sum(0, row) * factor.inverse().unwrap();
+        self.values[public] -= change;
+        assert!(self.row_holds(row));
     }
 
     /// Changes wires and computes again what follows from them, but for the held ones; the constraints that fail.
@@ -81,7 +129,7 @@ impl Wires {
             let computed = self.computes(row).filter(|wire| self.computed_by[*wire] == Some(row));
             match computed.filter(|wire| row != deleted && !held.contains(wire)) {
                 Some(wire) => {
-                    let result = self.sum(0, row) * self.sum(1, row) * self.matrices[2][row][0].0.inverse().unwrap();
+                    let result = self.result(row);
                     if result != self.values[wire] {
                         self.values[wire] = result;
                         open.extend(self.rows[wire].iter().filter(|later| **later > row));
@@ -100,17 +148,23 @@ impl Wires {
         let named: BTreeSet<usize> = self.terms(row).map(|(_, wire)| *wire).filter(|wire| *wire > 0).collect();
         let public = |wire: &&usize| **wire < self.public;
         lies.extend(named.iter().filter(public).map(|wire| vec![(*wire, self.values[*wire] + Field::ONE)]));
+        let two = Field::ONE.double();
+        let others = |wire: usize| {
+            let honest = self.values[wire];
+            let values = [honest + Field::ONE, Field::ONE, Field::ZERO, honest - Field::ONE, two];
+            values.into_iter().filter(move |value| *value != honest).map(move |value| vec![(wire, value)])
+        };
         if let Some(wire) = self.computes(row) {
-            lies.extend([self.values[wire] + Field::ONE, Field::ONE, Field::ZERO].map(|value| vec![(wire, value)]));
+            lies.extend(others(wire));
         }
         if let Some(bit) = self.bit(row) {
             lies.extend(self.rows[bit].iter().flat_map(|sum| self.carried(*sum, bit)));
         }
-        let given = named.range(self.public..).rev().filter(|wire| !self.is_computed(**wire));
-        for wire in given {
-            let honest = self.values[*wire];
-            let values = [Field::ZERO, Field::ONE, honest + Field::ONE];
-            lies.extend(values.into_iter().filter(|value| *value != honest).map(|value| vec![(*wire, value)]));
+        lies.extend(
+            named.range(self.public..).rev().filter(|wire| !self.is_computed(**wire)).flat_map(|wire| others(*wire)),
+        );
+        if let Some(bit) = self.bit(row) {
+            lies.extend(self.rows[bit].iter().flat_map(|choice| self.exchanged(*choice, bit)));
         }
         lies
     }
@@ -130,9 +184,7 @@ impl Wires {
         [2, 0].into_iter().find_map(|matrix| {
             let by_power: BTreeMap<_, _> = self.matrices[matrix][row]
                 .iter()
-                .filter(|(_, wire)| {
-                    !self.is_computed(*wire) && self.rows[*wire].iter().any(|r| self.bit(*r) == Some(*wire))
-                })
+                .filter(|(_, wire)| !self.is_computed(*wire) && self.is_bit(*wire))
                 .map(|(factor, wire)| (factor.into_bigint(), *wire))
                 .collect();
             let powers = core::iter::successors(Some(Field::ONE), |power| Some(power.double()));
@@ -153,6 +205,26 @@ impl Wires {
         let half = Field::from(2u64).inverse().unwrap();
         let below = place.checked_sub(1).map(|other| beside(bits[other], half));
         above.into_iter().chain(below).collect()
+    }
+
+    /// Where a constraint says that one of many bits is 1 at most: this bit as −1, another as 1, so that none seems to be.
+    fn exchanged(&self, choice: usize, bit: usize) -> Vec<Changes> {
+        let bits: Vec<usize> = self.matrices[0][choice].iter().map(|(_, wire)| *wire).collect();
+        let plain = self.matrices[0][choice].iter().all(|(factor, wire)| *factor == Field::ONE && self.is_bit(*wire));
+        if !plain || bits.len() < 3 || !bits.contains(&bit) {
+            return Vec::new();
+        }
+        let value = |wire: usize, one: usize| match wire {
+            _ if wire == bit => -Field::ONE,
+            _ if wire == one => Field::ONE,
+            _ => Field::ZERO,
+        };
+        let others = bits.iter().filter(|other| **other != bit);
+        others.map(|one| bits.iter().map(|wire| (*wire, value(*wire, *one))).collect()).collect()
+    }
+
+    fn is_bit(&self, wire: usize) -> bool {
+        self.rows[wire].iter().any(|row| self.bit(*row) == Some(wire))
     }
 
     /// The bits of a failing sum, as they would have to be; none when so many bits cannot spell it.
@@ -191,7 +263,9 @@ impl Wires {
             let before: Vec<usize> = named.iter().filter_map(|wire| self.computed_by[*wire]).collect();
             named.extend(before.into_iter().flat_map(|row| self.terms(row).map(|(_, wire)| *wire)));
         }
-        let bit = |wire: &usize| self.rows[*wire].iter().any(|row| self.bit(*row) == Some(*wire));
-        named.into_iter().filter(|wire| *wire >= self.public && !self.is_computed(*wire) && !bit(wire)).collect()
+        named
+            .into_iter()
+            .filter(|wire| *wire >= self.public && !self.is_computed(*wire) && !self.is_bit(*wire))
+            .collect()
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         gadget, positions,
     },
     support::context,
-    wires::Wires,
+    wires::{Wires, alone::Open},
 };
 
 #[test]
@@ -127,7 +127,7 @@ fn numbers_above_the_modulus_are_noticed_by_one_constraint_each() {
         let failing = wires.failing_now();
         assert!(!failing.is_empty());
         left.retain(|row| failing != [*row]);
-        left = wires.unnoticed(&left, &[]);
+        left = wires.unnoticed(&left, Open { settled: &[], twins: &[] });
     }
     // The survivors are the second halves of "is this run of bits all ones". The first half, `s · m = unequal` with `s` what
     // the run's sum is short of, gives a run of ones `unequal` 0. The second, `s · (1 − unequal) = 0`, forbids to claim
