@@ -15,7 +15,7 @@ use burn::tensor::{Device as Tensors, ExecutionError};
 use serde::{Deserialize, Serialize};
 
 pub use adapter::Adapter;
-use adapter::{describe, none, probe, start};
+use adapter::{Started, describe, machine_memory, none, probe, start};
 
 use crate::{Error, Result};
 
@@ -24,6 +24,12 @@ const CPU_NAME: &str = "CPU";
 
 /// The id of the CPU device; GPU devices count from 1.
 const CPU_ID: u64 = 0;
+
+/// The part of the memory that one batch may take: models, drivers and everything else need the rest.
+const SHARE: u64 = 4;
+
+/// Bytes of memory that are taken to be there where nobody says how many are.
+const UNKNOWN_MEMORY: u64 = 1 << 30;
 
 /// What the person asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +85,8 @@ pub struct Device {
     asked: Choice,
     adapter: Option<Adapter>,
     reason: Option<String>,
+    /// Bytes that a batch may take.
+    room: u64,
 }
 
 impl Device {
@@ -146,6 +154,22 @@ impl Device {
         }
     }
 
+    /// The same device for a process that may use `memory` bytes: batches are made to fit.
+    pub fn within(mut self, memory: u64) -> Self {
+        self.room = self.room.min(memory / SHARE);
+        self
+    }
+
+    /// Bytes that a batch may take: a quarter of the device's memory, or of what the process may use.
+    pub(crate) fn room(&self) -> u64 {
+        self.room
+    }
+
+    /// Bytes of the largest single buffer.
+    pub(crate) fn largest_buffer(&self) -> u64 {
+        self.adapter.as_ref().map_or(u64::MAX, |adapter| adapter.max_buffer)
+    }
+
     /// The device's handle for tensors.
     pub(crate) fn tensors(&self) -> &Tensors {
         &self.tensors
@@ -169,6 +193,10 @@ impl Device {
                     _ => drop(catch_unwind(AssertUnwindSafe(|| self.tensors.memory_cleanup()))),
                 }
                 Err(self.failed(first_lines(&error.to_string())))
+            }
+            Ok(Err(Failure::Unread(reason))) => {
+                self.give_up();
+                Err(self.failed(first_lines(&reason)))
             }
             Err(panic) => {
                 self.give_up();
@@ -199,24 +227,26 @@ impl Device {
     }
 
     fn cpu(asked: Choice, reason: Option<String>) -> Self {
-        Self { tensors: Tensors::flex(), id: CPU_ID, asked, adapter: None, reason }
+        let room = machine_memory().unwrap_or(UNKNOWN_MEMORY) / SHARE;
+        Self { tensors: Tensors::flex(), id: CPU_ID, asked, adapter: None, reason, room }
     }
 
     fn gpu(asked: Choice, name: Option<&str>) -> Result<Self> {
         let mut shared = shared();
-        let fits = |open: &Open| name.is_none_or(|name| open.adapter.is_called(name));
+        let fits = |open: &Open| name.is_none_or(|name| open.started.adapter.is_called(name));
         if !shared.open.as_ref().is_some_and(fits) {
-            let (tensors, adapter) = start(name)?;
+            let started = start(name)?;
             shared.opened += 1;
-            shared.open = Some(Open { tensors, adapter, id: shared.opened });
+            shared.open = Some(Open { started, id: shared.opened });
         }
         match &shared.open {
-            Some(open) => Ok(Self {
-                tensors: open.tensors.clone(),
-                id: open.id,
+            Some(Open { started, id }) => Ok(Self {
+                tensors: started.tensors.clone(),
+                id: *id,
                 asked,
-                adapter: Some(open.adapter.clone()),
+                adapter: Some(started.adapter.clone()),
                 reason: None,
+                room: started.adapter.memory.unwrap_or(UNKNOWN_MEMORY) / SHARE,
             }),
             None => Err(none("the adapter was given up".to_owned())),
         }
@@ -238,6 +268,8 @@ impl Device {
 pub(crate) enum Failure {
     /// The tensor stack reported it.
     Stack(ExecutionError),
+    /// A result could not be read back, which is how the loss of a device shows.
+    Unread(String),
     /// This crate found it.
     Ours(Error),
 }
@@ -262,8 +294,7 @@ struct Shared {
 }
 
 struct Open {
-    tensors: Tensors,
-    adapter: Adapter,
+    started: Started,
     id: u64,
 }
 
@@ -304,6 +335,52 @@ mod tests {
     fn cpu_is_named_and_is_no_fallback_when_asked_for() {
         let device = Device::open(Choice::Cpu).unwrap();
         assert_eq!((device.name().as_str(), device.kind(), device.fallback()), (CPU_NAME, Kind::Cpu, None));
+    }
+
+    /// Runs the test `name` again in a process of its own: the GPU that it takes away is its own.
+    fn alone(name: &str) -> bool {
+        const CHILD: &str = "COMPUTE_TEST_ALONE";
+        if std::env::var_os(CHILD).is_some() {
+            return true;
+        }
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let status = again.args(["--exact", name, "--nocapture"]).env(CHILD, "1").status().unwrap();
+        assert!(status.success(), "{name} failed in a process of its own");
+        false
+    }
+
+    #[test]
+    fn lost_gpu_fails_the_work_and_the_next_work_has_a_new_one() {
+        if !alone("device::tests::lost_gpu_fails_the_work_and_the_next_work_has_a_new_one") {
+            return;
+        }
+        let (_folder, model, _) = crate::support::Tiny::new().ready();
+        let open = || Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+        let embed = |device: &Device| crate::support::embed(&model, device, 2, &crate::support::rows(["a b", "c"]));
+        let first = open();
+        let before = embed(&first).unwrap();
+        shared().open.as_ref().unwrap().started.raw.destroy();
+        let failed = embed(&first).unwrap_err();
+        assert!(matches!(failed, Error::Device { .. }), "{failed}");
+        let second = open();
+        assert_ne!(first.id(), second.id());
+        assert_eq!(embed(&second).unwrap(), before);
+    }
+
+    #[test]
+    fn gpu_out_of_memory_fails_the_work_and_the_next_work_goes_on() {
+        if !alone("device::tests::gpu_out_of_memory_fails_the_work_and_the_next_work_goes_on") {
+            return;
+        }
+        let (_folder, model, _) = crate::support::Tiny::new().ready();
+        let open = || Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+        let device = open();
+        let failed = device.guard(|| {
+            let huge = burn::tensor::Tensor::<1>::zeros([1usize << 42], device.tensors()) + 1.0;
+            huge.try_into_vec_as::<f32>().map_err(crate::model::read_failed)
+        });
+        assert!(matches!(failed, Err(Error::Device { .. })), "{failed:?}");
+        crate::support::embed(&model, &open(), 2, &crate::support::rows(["a b", "c"])).unwrap();
     }
 
     #[test]

@@ -25,6 +25,16 @@ pub enum Error {
         /// What the graphics stack said.
         reason: String,
     },
+    /// The memory that may be used does not hold one text.
+    #[error("{device}: one text takes {needed} bytes of memory, and {room} may be used. Choose a device with more")]
+    Memory {
+        /// The device's name.
+        device: String,
+        /// Bytes that one text takes.
+        needed: u64,
+        /// Bytes that a batch may take.
+        room: u64,
+    },
     /// A file of the model is missing, too large, of a refused format, or has changed since it was opened.
     #[error("{}: {reason}", path.display())]
     ModelFile {

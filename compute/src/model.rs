@@ -6,6 +6,7 @@
 
 mod architecture;
 mod encoder;
+mod memory;
 mod packed;
 mod tokens;
 mod weights;
@@ -21,6 +22,9 @@ use sha2::{Digest, Sha256};
 
 pub use architecture::MAX_TOKENS;
 pub(crate) use encoder::{Adapt, Encoder, read_failed};
+pub(crate) use memory::Work;
+pub(crate) use packed::packs;
+pub(crate) use packed::tuned::{Adapted, Pass, Place, Tuned};
 pub(crate) use tokens::{Tokenizer, Tokens};
 
 use crate::device::Failure;
@@ -131,6 +135,11 @@ impl Model {
     /// The encoder's layers.
     pub fn layers(&self) -> usize {
         self.architecture.layers
+    }
+
+    /// The encoder for training on the CPU, read anew.
+    pub(crate) fn tuned(&self) -> Result<Tuned> {
+        Ok(Tuned::new(Packed::load(&self.architecture, &self.weights)?))
     }
 
     /// The encoder for training on `device`, read anew.

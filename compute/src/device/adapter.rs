@@ -24,7 +24,7 @@ pub struct Adapter {
     pub software: bool,
     /// Bytes of memory, where the system says: all of the machine's for a software adapter.
     pub memory: Option<u64>,
-    /// Bytes of the largest single buffer.
+    /// Bytes of the largest single buffer that a kernel can be given.
     pub max_buffer: u64,
 }
 
@@ -79,9 +79,10 @@ fn rank(kind: wgpu::DeviceType) -> u8 {
 pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
     let info = adapter.get_info();
     let software = info.device_type == wgpu::DeviceType::Cpu;
+    let limits = adapter.limits();
     Adapter {
         memory: if software { machine_memory() } else { card_memory(info.vendor, info.device) },
-        max_buffer: adapter.limits().max_buffer_size,
+        max_buffer: limits.max_buffer_size.min(limits.max_storage_buffer_binding_size),
         name: info.name.clone(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         api: info.backend.to_string(),
@@ -89,7 +90,8 @@ pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
     }
 }
 
-fn machine_memory() -> Option<u64> {
+/// Bytes of memory of this machine.
+pub(super) fn machine_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib << 10)
@@ -106,8 +108,17 @@ fn card_memory(vendor: u32, device: u32) -> Option<u64> {
         .find_map(|card| read(card.join("mem_info_vram_total"))?.trim().parse().ok())
 }
 
+/// A device that was started.
+pub(super) struct Started {
+    pub tensors: Tensors,
+    pub adapter: Adapter,
+    /// For taking it away.
+    #[cfg(test)]
+    pub raw: wgpu::Device,
+}
+
 /// Starts the best adapter, or the best of those called `name`, and registers exactly it with the tensor stack.
-pub(super) fn start(name: Option<&str>) -> Result<(Tensors, Adapter)> {
+pub(super) fn start(name: Option<&str>) -> Result<Started> {
     let found = probe()?;
     let names: Vec<String> = found.iter().map(|adapter| adapter.get_info().name).collect();
     let Some(adapter) = found.into_iter().find(|adapter| name.is_none_or(|name| describe(adapter).is_called(name)))
@@ -118,12 +129,11 @@ pub(super) fn start(name: Option<&str>) -> Result<(Tensors, Adapter)> {
         }));
     };
     let described = describe(&adapter);
-    let started = catch_unwind(AssertUnwindSafe(|| register(adapter)));
-    let tensors = started.map_err(|panic| none(first_lines(panic_text(panic.as_ref()))))??;
-    Ok((tensors, described))
+    let started = catch_unwind(AssertUnwindSafe(|| register(adapter, described)));
+    started.map_err(|panic| none(first_lines(panic_text(panic.as_ref()))))?
 }
 
-fn register(adapter: wgpu::Adapter) -> Result<Tensors> {
+fn register(adapter: wgpu::Adapter, described: Adapter) -> Result<Started> {
     // Kernels are chosen by what the adapter can do, so the device must offer all of it but the experimental parts.
     let wanted = adapter
         .features()
@@ -139,8 +149,16 @@ fn register(adapter: wgpu::Adapter) -> Result<Tensors> {
     };
     let (device, queue) = read_sync(adapter.request_device(&request)).map_err(|error| none(error.to_string()))?;
     let backend = adapter.get_info().backend;
+    #[cfg(test)]
+    let raw = device.clone();
     let setup = WgpuSetup { instance: instance().clone(), adapter, device, queue, backend };
-    Tensors::wgpu_options().setup(setup).init().map_err(|error| none(error.to_string()))
+    let tensors = Tensors::wgpu_options().setup(setup).init().map_err(|error| none(error.to_string()))?;
+    Ok(Started {
+        tensors,
+        adapter: described,
+        #[cfg(test)]
+        raw,
+    })
 }
 
 pub(super) fn none(reason: String) -> Error {

@@ -13,8 +13,8 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16};
 
 pub(crate) use panels::Panels;
-pub(crate) use product::{Finish, Rows, product};
-pub(crate) use rows::{normalize, softmax};
+pub(crate) use product::{Columns, Finish, Rows, product};
+pub(crate) use rows::{gelu_all, gelu_back, normalize, softmax, softmax_back, standardize, standardize_back};
 
 /// Values in a vector.
 const LANES: usize = 16;

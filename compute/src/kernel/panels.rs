@@ -6,7 +6,7 @@ pub(super) const PANEL: usize = 32;
 /// One row of one panel, aligned so that no vector crosses a cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub(super) struct Line(pub [f32; PANEL]);
+pub(crate) struct Line(pub [f32; PANEL]);
 
 /// A matrix `[inner, columns]`: panel after panel, each with one line for every inner index. The last panel is filled up
 /// with zeros.
@@ -51,6 +51,20 @@ impl Panels {
         }
     }
 
+    /// The panels of the transpose.
+    pub fn turned(&self) -> Self {
+        let mut turned = Self::default();
+        turned.reset(self.columns, self.inner);
+        for (at, line) in turned.lines.iter_mut().enumerate() {
+            let (panel, row) = (at / self.columns, at % self.columns);
+            let first = panel * PANEL;
+            for (lane, value) in line.0.iter_mut().enumerate().take(self.inner - first) {
+                *value = self.lines[row / PANEL * self.inner + first + lane].0[row % PANEL];
+            }
+        }
+        turned
+    }
+
     /// Rows of the matrix: the length of a row of the left side.
     pub fn inner(&self) -> usize {
         self.inner
@@ -71,6 +85,15 @@ impl Panels {
         self.lines.clear();
         self.lines.resize(inner * columns.div_ceil(PANEL), Line([0.0; PANEL]));
     }
+}
+
+/// The transpose of rows of values that begin every `stride` values: row `r` is the `r`-th value of each.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a> {
+    /// The values, from the first one of each row that counts.
+    pub values: &'a [f32],
+    /// Values from the beginning of a row to that of the next.
+    pub stride: usize,
 }
 
 /// Rows of values, one every `stride` values.

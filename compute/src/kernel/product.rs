@@ -10,7 +10,7 @@ use super::panels::{Line, PANEL, Panels};
 use super::rows::gelu;
 use super::{LANES, load, save};
 
-pub(crate) use super::panels::Rows;
+pub(crate) use super::panels::{Columns, Rows};
 
 /// What is done with a product's values before they are stored.
 #[derive(Clone, Copy)]
@@ -23,13 +23,30 @@ pub(crate) enum Finish<'a> {
     Gelu(&'a [f32]),
     /// Adds a bias per column, and what the place held before.
     Add(&'a [f32]),
+    /// Adds what the place held before.
+    Sum,
+}
+
+/// The left side of a product.
+pub(crate) trait Left: Copy {
+    /// Its rows but the first `rows`.
+    fn after(self, rows: usize) -> Self;
+
+    /// The sums of `R` rows by `V` vectors of columns, beginning with `vector`. Each is one chain over the inner index, whatever
+    /// `R` and `V` are.
+    fn sums<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        lines: &[Line],
+        vector: usize,
+    ) -> [[f32x16<S>; V]; R];
 }
 
 /// Writes `left · right`, finished, for `count` rows of `left`, into rows of `out` that begin every `stride` values.
 pub(crate) fn product<S: Simd>(
     simd: S,
     count: usize,
-    left: Rows<'_>,
+    left: impl Left,
     right: &Panels,
     out: (&mut [f32], usize),
     finish: Finish<'_>,
@@ -39,9 +56,9 @@ pub(crate) fn product<S: Simd>(
         let panel = Panel { lines, first, width: PANEL.min(right.columns() - first), finish };
         // As many rows as the registers hold sums of: 32 registers of 16 values, or 16 of 8.
         if S::f32s::LEN >= LANES {
-            rows::<S, 12, 2>(simd, count, left, &panel, out, stride);
+            rows::<S, _, 12, 2>(simd, count, left, &panel, out, stride);
         } else {
-            rows::<S, 6, 1>(simd, count, left, &panel, out, stride);
+            rows::<S, _, 6, 1>(simd, count, left, &panel, out, stride);
         }
     }
 }
@@ -55,30 +72,30 @@ struct Panel<'a> {
 }
 
 /// All rows by one panel: `R` at a time, then what is left over.
-fn rows<S: Simd, const R: usize, const V: usize>(
+fn rows<S: Simd, L: Left, const R: usize, const V: usize>(
     simd: S,
     count: usize,
-    left: Rows<'_>,
+    left: L,
     panel: &Panel<'_>,
     out: &mut [f32],
     stride: usize,
 ) {
     let mut row = 0;
     while row < count {
-        let (left, out) = (Rows { values: &left.values[row * left.stride..], ..left }, &mut out[row * stride..]);
+        let (left, out) = (left.after(row), &mut out[row * stride..]);
         row += match count - row {
-            rest if rest >= R => tile::<S, R, V>(simd, left, panel, out, stride),
-            4.. => tile::<S, 4, V>(simd, left, panel, out, stride),
-            2.. => tile::<S, 2, V>(simd, left, panel, out, stride),
-            _ => tile::<S, 1, V>(simd, left, panel, out, stride),
+            rest if rest >= R => tile::<S, L, R, V>(simd, left, panel, out, stride),
+            4.. => tile::<S, L, 4, V>(simd, left, panel, out, stride),
+            2.. => tile::<S, L, 2, V>(simd, left, panel, out, stride),
+            _ => tile::<S, L, 1, V>(simd, left, panel, out, stride),
         };
     }
 }
 
 /// `R` rows by one panel, `V` vectors of columns at a time. Returns `R`.
-fn tile<S: Simd, const R: usize, const V: usize>(
+fn tile<S: Simd, L: Left, const R: usize, const V: usize>(
     simd: S,
-    left: Rows<'_>,
+    left: L,
     panel: &Panel<'_>,
     out: &mut [f32],
     stride: usize,
@@ -86,9 +103,8 @@ fn tile<S: Simd, const R: usize, const V: usize>(
     simd.vectorize(
         #[inline(always)]
         || {
-            let rows: [&[f32]; R] = from_fn(|row| &left.values[row * left.stride..][..panel.lines.len()]);
             for vector in (0..panel.width.div_ceil(LANES)).step_by(V) {
-                let sums = sums::<S, R, V>(simd, rows, panel.lines, vector);
+                let sums = left.sums::<S, R, V>(simd, panel.lines, vector);
                 for (row, sums) in sums.into_iter().enumerate() {
                     for (v, sum) in sums.into_iter().enumerate() {
                         let column = (vector + v) * LANES;
@@ -104,25 +120,60 @@ fn tile<S: Simd, const R: usize, const V: usize>(
     )
 }
 
-/// The sums of `R` rows by `V` vectors of columns. Each is one chain over the inner index, whatever `R` and `V` are.
-#[inline(always)]
-fn sums<S: Simd, const R: usize, const V: usize>(
-    simd: S,
-    rows: [&[f32]; R],
-    lines: &[Line],
-    vector: usize,
-) -> [[f32x16<S>; V]; R] {
-    let mut sums = [[f32x16::splat(simd, 0.0); V]; R];
-    for (inner, line) in lines.iter().enumerate() {
-        let right: [f32x16<S>; V] = from_fn(|v| f32x16::from_slice(simd, &line.0[(vector + v) * LANES..][..LANES]));
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            let left = f32x16::splat(simd, row[inner]);
-            for (sum, right) in sums.iter_mut().zip(right) {
-                *sum = left.mul_add(right, *sum);
+impl Left for Rows<'_> {
+    #[inline(always)]
+    fn after(self, rows: usize) -> Self {
+        Self { values: &self.values[rows * self.stride..], ..self }
+    }
+
+    #[inline(always)]
+    fn sums<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        lines: &[Line],
+        vector: usize,
+    ) -> [[f32x16<S>; V]; R] {
+        let rows: [&[f32]; R] = from_fn(|row| &self.values[row * self.stride..][..lines.len()]);
+        let mut sums = [[f32x16::splat(simd, 0.0); V]; R];
+        for (inner, line) in lines.iter().enumerate() {
+            let right: [f32x16<S>; V] = from_fn(|v| f32x16::from_slice(simd, &line.0[(vector + v) * LANES..][..LANES]));
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                let left = f32x16::splat(simd, row[inner]);
+                for (sum, right) in sums.iter_mut().zip(right) {
+                    *sum = left.mul_add(right, *sum);
+                }
             }
         }
+        sums
     }
-    sums
+}
+
+impl Left for Columns<'_> {
+    #[inline(always)]
+    fn after(self, rows: usize) -> Self {
+        Self { values: &self.values[rows..], ..self }
+    }
+
+    #[inline(always)]
+    fn sums<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        lines: &[Line],
+        vector: usize,
+    ) -> [[f32x16<S>; V]; R] {
+        let mut sums = [[f32x16::splat(simd, 0.0); V]; R];
+        for (inner, line) in lines.iter().enumerate() {
+            let column = &self.values[inner * self.stride..][..R];
+            let right: [f32x16<S>; V] = from_fn(|v| f32x16::from_slice(simd, &line.0[(vector + v) * LANES..][..LANES]));
+            for (sums, value) in sums.iter_mut().zip(column) {
+                let left = f32x16::splat(simd, *value);
+                for (sum, right) in sums.iter_mut().zip(right) {
+                    *sum = left.mul_add(right, *sum);
+                }
+            }
+        }
+        sums
+    }
 }
 
 #[inline(always)]
@@ -134,6 +185,7 @@ fn finish<S: Simd>(simd: S, sum: f32x16<S>, column: usize, out: &mut [f32], fini
         Finish::Bias(bias) => biased(bias),
         Finish::Gelu(bias) => gelu(simd, biased(bias)),
         Finish::Add(bias) => biased(bias) + load(simd, out, 0.0),
+        Finish::Sum => sum + load(simd, out, 0.0),
     };
     save(value, out);
 }
@@ -179,6 +231,43 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn product_of_columns_equals_the_product_of_their_transpose() {
+        for level in levels() {
+            for (count, inner, columns) in [(1, 1, 1), (3, 5, 4), (12, 8, 32), (25, 33, 47), (8, 64, 96), (31, 9, 8)] {
+                let (left, right) = (numbers(inner * (count + 3), 3), numbers(inner * columns, 5));
+                let turned: Vec<f32> = (0..count)
+                    .flat_map(|row| (0..inner).map(move |at| (row, at)))
+                    .map(|(row, at)| left[at * (count + 3) + row])
+                    .collect();
+                let mut panels = Panels::default();
+                panels.set(Rows { values: &right, stride: columns }, inner, columns);
+                let (mut found, mut expected) = (vec![2.0; count * columns], vec![2.0; count * columns]);
+                let across = Columns { values: &left, stride: count + 3 };
+                let along = Rows { values: &turned, stride: inner };
+                dispatch!(level, simd => product(simd, count, across, &panels, (&mut found, columns), Finish::Sum));
+                dispatch!(level, simd => product(simd, count, along, &panels, (&mut expected, columns), Finish::Sum));
+                assert_eq!(found, expected, "{level:?} {count}x{inner}x{columns}");
+                assert_ne!(found, vec![2.0; count * columns]);
+            }
+        }
+    }
+
+    #[test]
+    fn turned_panels_are_those_of_the_transpose() {
+        for (rows, inner) in [(40, 5), (32, 64), (7, 33)] {
+            let values = numbers(rows * inner, 9);
+            let mut expected = Panels::default();
+            expected.set(Rows { values: &values, stride: inner }, rows, inner);
+            let turned = Panels::transposed(&values, inner).turned();
+            assert_eq!((turned.inner(), turned.columns()), (rows, inner));
+            let lines = |panels: &Panels| {
+                panels.iter().flat_map(|(_, lines)| lines.iter().map(|line| line.0)).collect::<Vec<_>>()
+            };
+            assert_eq!(lines(&turned), lines(&expected));
         }
     }
 

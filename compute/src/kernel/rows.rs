@@ -69,6 +69,110 @@ pub(crate) fn normalize<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias:
     )
 }
 
+/// Makes `row` one of mean 0 and variance 1 and returns what its distances from the mean were multiplied by; `out` is the row
+/// times `weight`, plus `bias`: what [`normalize`] gives.
+pub(crate) fn standardize<S: Simd>(
+    simd: S,
+    row: &mut [f32],
+    out: &mut [f32],
+    weight: &[f32],
+    bias: &[f32],
+    epsilon: f32,
+) -> f32 {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let count = row.len() as f32;
+            let mut sums = f32x16::splat(simd, 0.0);
+            for values in row.chunks(LANES) {
+                sums += load(simd, values, 0.0);
+            }
+            let mean = total(sums) / count;
+            let mut squares = f32x16::splat(simd, 0.0);
+            for values in row.chunks(LANES) {
+                let away = load(simd, values, mean) - mean;
+                squares = away.mul_add(away, squares);
+            }
+            let variance = total(squares) / count;
+            let factor = if variance.is_finite() { 1.0 / (variance + epsilon).sqrt() } else { f32::NAN };
+            let parts = weight.chunks(LANES).zip(bias.chunks(LANES));
+            for ((values, out), (weight, bias)) in row.chunks_mut(LANES).zip(out.chunks_mut(LANES)).zip(parts) {
+                let standard = (load(simd, values, mean) - mean) * factor;
+                save(standard, values);
+                save(standard.mul_add(load(simd, weight, 0.0), load(simd, bias, 0.0)), out);
+            }
+            factor
+        },
+    )
+}
+
+/// From the slopes at what [`standardize`] gave to those at what it was given: `row` and `factor` are its results.
+pub(crate) fn standardize_back<S: Simd>(simd: S, slopes: &mut [f32], row: &[f32], weight: &[f32], factor: f32) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let (mut sums, mut products) = (f32x16::splat(simd, 0.0), f32x16::splat(simd, 0.0));
+            for ((slopes, row), weight) in slopes.chunks_mut(LANES).zip(row.chunks(LANES)).zip(weight.chunks(LANES)) {
+                let weighted = load(simd, slopes, 0.0) * load(simd, weight, 0.0);
+                sums += weighted;
+                products = weighted.mul_add(load(simd, row, 0.0), products);
+                save(weighted, slopes);
+            }
+            let count = row.len() as f32;
+            let (mean, along) = (total(sums) / count, total(products) / count);
+            for (slopes, row) in slopes.chunks_mut(LANES).zip(row.chunks(LANES)) {
+                let rest = load(simd, slopes, 0.0) - mean - load(simd, row, 0.0) * along;
+                save(rest * factor, slopes);
+            }
+        },
+    )
+}
+
+/// GELU of each of `from`, into `to`.
+pub(crate) fn gelu_all<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for (from, to) in from.chunks(LANES).zip(to.chunks_mut(LANES)) {
+                save(gelu(simd, load(simd, from, 0.0)), to);
+            }
+        },
+    )
+}
+
+/// Multiplies `slopes` by the derivative of GELU at each of `at`: Φ(x) + x · φ(x).
+pub(crate) fn gelu_back<S: Simd>(simd: S, slopes: &mut [f32], at: &[f32]) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for (slopes, at) in slopes.chunks_mut(LANES).zip(at.chunks(LANES)) {
+                let x = load(simd, at, 0.0);
+                let below = erf(simd, x * std::f32::consts::FRAC_1_SQRT_2) * 0.5 + 0.5;
+                let density = exp(simd, x * x * -0.5)
+                    * (0.5 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2);
+                save(load(simd, slopes, 0.0) * x.mul_add(density, below), slopes);
+            }
+        },
+    )
+}
+
+/// From the slopes at the shares that [`softmax`] gave to those at the values that it was given.
+pub(crate) fn softmax_back<S: Simd>(simd: S, slopes: &mut [f32], shares: &[f32]) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let mut sums = f32x16::splat(simd, 0.0);
+            for (slopes, shares) in slopes.chunks(LANES).zip(shares.chunks(LANES)) {
+                sums = load(simd, slopes, 0.0).mul_add(load(simd, shares, 0.0), sums);
+            }
+            let mean = total(sums);
+            for (slopes, shares) in slopes.chunks_mut(LANES).zip(shares.chunks(LANES)) {
+                save((load(simd, slopes, 0.0) - mean) * load(simd, shares, 0.0), slopes);
+            }
+        },
+    )
+}
+
 #[inline(always)]
 fn scale<S: Simd>(simd: S, row: &mut [f32], factor: f32) {
     for values in row.chunks_mut(LANES) {
@@ -209,6 +313,78 @@ mod tests {
             let mean: f32 = row.iter().sum::<f32>() / length as f32;
             let variance: f32 = row.iter().map(|value| value * value).sum::<f32>() / length as f32;
             assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5, "{length}: {mean} {variance}");
+        }
+    }
+
+    /// The slope of `f` at `x` along each coordinate, by differences in f64 steps that suit f32.
+    fn slopes(x: &[f32], f: &mut dyn FnMut(&[f32]) -> f64) -> Vec<f64> {
+        let step = 1e-2f32;
+        (0..x.len())
+            .map(|at| {
+                let mut moved = x.to_vec();
+                let mut by = |step: f32| {
+                    moved[at] = x[at] + step;
+                    f(&moved)
+                };
+                (by(step) - by(-step)) / (2.0 * f64::from(step))
+            })
+            .collect()
+    }
+
+    fn agree(stated: &[f32], measured: &[f64]) {
+        for (stated, measured) in stated.iter().zip(measured) {
+            assert!((f64::from(*stated) - measured).abs() < 2e-3 * (1.0 + measured.abs()), "{stated} {measured}");
+        }
+    }
+
+    #[test]
+    fn slopes_of_the_way_back_equal_differences_of_the_way_there() {
+        for length in [5usize, 16, 23, 40] {
+            let x: Vec<f32> = (0..length).map(|n| (n * 7 % 13) as f32 / 4.0 - 1.5).collect();
+            let pull: Vec<f32> = (0..length).map(|n| (n * 5 % 11) as f32 / 5.0 - 1.0).collect();
+            let weight: Vec<f32> = (0..length).map(|n| 0.5 + (n % 3) as f32 / 2.0).collect();
+            let bias = vec![0.25; length];
+            let dot = |values: &[f32]| values.iter().zip(&pull).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+            let level = Level::new();
+
+            let mut stated = pull.clone();
+            dispatch!(level, simd => gelu_back(simd, &mut stated, &x));
+            let mut out = vec![0.0; length];
+            agree(
+                &stated,
+                &slopes(&x, &mut |x| {
+                    dispatch!(level, simd => gelu_all(simd, x, &mut out));
+                    dot(&out)
+                }),
+            );
+
+            let (mut shares, mut stated) = (x.clone(), pull.clone());
+            dispatch!(level, simd => softmax(simd, &mut shares));
+            dispatch!(level, simd => softmax_back(simd, &mut stated, &shares));
+            agree(
+                &stated,
+                &slopes(&x, &mut |x| {
+                    let mut shares = x.to_vec();
+                    dispatch!(level, simd => softmax(simd, &mut shares));
+                    dot(&shares)
+                }),
+            );
+
+            let mut standard = x.clone();
+            let factor = dispatch!(level, simd => standardize(simd, &mut standard, &mut out, &weight, &bias, 1e-6));
+            let mut normal = x.clone();
+            dispatch!(level, simd => normalize(simd, &mut normal, &weight, &bias, 1e-6));
+            assert!(out.iter().zip(&normal).all(|(left, right)| (left - right).abs() < 1e-5));
+            let mut stated = pull.clone();
+            dispatch!(level, simd => standardize_back(simd, &mut stated, &standard, &weight, factor));
+            agree(
+                &stated,
+                &slopes(&x, &mut |x| {
+                    let mut row = x.to_vec();
+                    dispatch!(level, simd => standardize(simd, &mut row, &mut out, &weight, &bias, 1e-6));
+                    dot(&out)
+                }),
+            );
         }
     }
 

@@ -260,6 +260,6 @@ fn missing(tensor: String) -> Error {
 pub(crate) fn read_failed(error: TensorReadError) -> Failure {
     match error {
         TensorReadError::Execution(error) => Failure::Stack(error),
-        other => Failure::Ours(Error::Output { reason: other.to_string() }),
+        other => Failure::Unread(other.to_string()),
     }
 }

@@ -4,6 +4,8 @@
 //! one product, biases, GELU and residuals while a product's values are in registers, attention text by text and head by
 //! head. Threads take packs of texts, each through all layers. A text's vector does not depend on its pack.
 
+pub(crate) mod tuned;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -112,26 +114,26 @@ impl Packed {
     }
 
     fn pack(&self, texts: &[&Tokens], space: &mut Space) -> Result<Vec<Vec<f32>>> {
-        self.place(texts, space)?;
+        self.place(texts, &mut space.states, &mut space.bytes)?;
         dispatch!(self.level, simd => self.layers(simd, texts, space));
         let mut rows = space.states.chunks_exact(self.hidden());
-        Ok(texts.iter().map(|text| unit(rows.by_ref().take(text.len()), self.hidden())).collect())
+        Ok(texts.iter().map(|text| unit(rows.by_ref().take(text.len()), self.hidden()).0).collect())
     }
 
     fn hidden(&self) -> usize {
         self.norm.weight.len()
     }
 
-    /// The sum of word, position and type embeddings of every token.
-    fn place(&self, texts: &[&Tokens], space: &mut Space) -> Result<()> {
+    /// The sum of word, position and type embeddings of every token, into `states`; `bytes` is scratch space.
+    fn place(&self, texts: &[&Tokens], states: &mut Vec<f32>, bytes: &mut Vec<u8>) -> Result<()> {
         let hidden = self.hidden();
-        space.states.clear();
+        states.clear();
         for text in texts {
-            space.states.extend_from_slice(&self.places[..text.len() * hidden]);
+            states.extend_from_slice(&self.places[..text.len() * hidden]);
         }
         let ids = texts.iter().flat_map(|text| text.ids());
-        for (state, id) in space.states.chunks_exact_mut(hidden).zip(ids) {
-            self.words.add(*id, state, &mut space.bytes)?;
+        for (state, id) in states.chunks_exact_mut(hidden).zip(ids) {
+            self.words.add(*id, state, bytes)?;
         }
         Ok(())
     }
@@ -234,7 +236,7 @@ impl Norm {
 }
 
 /// Texts in order, cut into packs.
-fn packs(batch: &[&Tokens]) -> Vec<Range<usize>> {
+pub(crate) fn packs(batch: &[&Tokens]) -> Vec<Range<usize>> {
     let mut packs: Vec<Range<usize>> = Vec::new();
     let mut tokens = 0;
     for (position, text) in batch.iter().enumerate() {
@@ -250,8 +252,8 @@ fn packs(batch: &[&Tokens]) -> Vec<Range<usize>> {
     packs
 }
 
-/// The mean of these rows, divided by its length.
-fn unit<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, hidden: usize) -> Vec<f32> {
+/// The mean of these rows, divided by its length; and that length.
+fn unit<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, hidden: usize) -> (Vec<f32>, f32) {
     let count = rows.len() as f32;
     let mut mean = vec![0f32; hidden];
     for row in rows {
@@ -260,7 +262,7 @@ fn unit<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, hidden: usize) -> Ve
     mean.iter_mut().for_each(|value| *value /= count);
     let length = mean.iter().map(|value| value * value).sum::<f32>().sqrt().max(LEAST_LENGTH);
     mean.iter_mut().for_each(|value| *value /= length);
-    mean
+    (mean, length)
 }
 
 /// The tensors of a model by name, until each has found its place.

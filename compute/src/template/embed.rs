@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::Continue;
-use crate::model::{MAX_TOKENS, Tokenizer, Tokens};
+use crate::model::{MAX_TOKENS, Tokenizer, Tokens, Work};
 use crate::rows::MAX_ROWS;
 use crate::{Device, Dtype, Error, Model, Output, Result, Row};
 
@@ -20,7 +20,7 @@ pub const MAX_WINDOWS: usize = 32;
 /// Most windows in a batch.
 pub const MAX_BATCH_ROWS: u32 = 128;
 
-/// Most tokens in a batch, padding included; bounds the memory of a batch whatever its rows are.
+/// Most tokens in a batch, padding included, on a device with memory to spare: more make nothing faster.
 const MAX_BATCH_TOKENS: usize = 8_192;
 
 /// Rows, and bytes of their texts, that are tokenized and sorted by length at a time, so that memory does not grow with their
@@ -92,7 +92,7 @@ impl Params {
 ///
 /// # Errors
 /// [`Error::Parameter`] and [`Error::Rows`] before any work; [`Error::Stopped`] when `progress` says so;
-/// [`Error::NotFinite`] and [`Error::Device`] from the computation. On an error nothing is returned.
+/// [`Error::NotFinite`], [`Error::Device`] and [`Error::Memory`] from the computation. On an error nothing is returned.
 pub fn run(
     model: &Model,
     device: &Device,
@@ -144,7 +144,8 @@ fn embed(
     let tokens: Vec<&Tokens> = rows.iter().flatten().collect();
     let mut vectors: Vec<Vec<Vec<f32>>> = rows.iter().map(|windows| vec![Vec::new(); windows.len()]).collect();
     let mut missing: Vec<usize> = rows.iter().map(Vec::len).collect();
-    for batch in batches(&tokens, params.batch_rows as usize) {
+    let most = |longest| model.batch_tokens(device, Work::Embed, longest, MAX_BATCH_TOKENS);
+    for batch in batches(&tokens, params.batch_rows as usize, &most)? {
         let members: Vec<&Tokens> = batch.iter().map(|&position| tokens[position]).collect();
         for (&position, vector) in batch.iter().zip(model.embed(device, &members)?) {
             let (row, window) = places[position];
@@ -188,24 +189,23 @@ fn spans(rows: &[Row]) -> Vec<Range<usize>> {
 }
 
 /// Positions grouped into batches of similar length, longest first: memory is asked for once, and a device too small fails
-/// at the start.
-fn batches(tokens: &[&Tokens], batch_rows: usize) -> Vec<Vec<usize>> {
+/// at the start. `most` says how many tokens a batch with this longest text may have, padding included.
+fn batches(tokens: &[&Tokens], batch_rows: usize, most: &dyn Fn(usize) -> Result<usize>) -> Result<Vec<Vec<usize>>> {
     let mut order: Vec<usize> = (0..tokens.len()).collect();
     order.sort_by_key(|&position| (std::cmp::Reverse(tokens[position].len()), position));
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut longest = 0;
+    let (mut longest, mut room) = (0, 0);
     for position in order {
         match batches.last_mut() {
-            Some(batch) if batch.len() < batch_rows && (batch.len() + 1) * longest <= MAX_BATCH_TOKENS => {
-                batch.push(position);
-            }
+            Some(batch) if batch.len() < batch_rows && (batch.len() + 1) * longest <= room => batch.push(position),
             _ => {
                 longest = tokens[position].len();
+                room = most(longest)?;
                 batches.push(vec![position]);
             }
         }
     }
-    batches
+    Ok(batches)
 }
 
 fn within(name: &'static str, value: u32, low: u32, high: u32) -> Result<()> {
@@ -274,15 +274,16 @@ mod tests {
         fn batches_hold_every_position_once_within_the_bounds(
             lengths in proptest::collection::vec(1usize..=256, 1..300),
             rows in 1usize..=128,
+            most in 256usize..=MAX_BATCH_TOKENS,
         ) {
             let tokens: Vec<Tokens> = lengths.iter().map(|&length| Tokens::of(vec![0; length])).collect();
-            let batches = batches(&tokens.iter().collect::<Vec<_>>(), rows);
+            let batches = batches(&tokens.iter().collect::<Vec<_>>(), rows, &|_| Ok(most)).unwrap();
             let mut seen: Vec<usize> = batches.concat();
             seen.sort_unstable();
             prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
             for batch in batches {
                 let longest = batch.iter().map(|&position| lengths[position]).max().unwrap_or(0);
-                prop_assert!(batch.len() <= rows && batch.len() * longest <= MAX_BATCH_TOKENS);
+                prop_assert!(batch.len() <= rows && batch.len() * longest <= most);
             }
         }
     }

@@ -195,6 +195,53 @@ fn progress_counts_every_row_once() {
     assert_eq!(heard, [(2, 5), (4, 5), (5, 5)]);
 }
 
+/// What a run over `rows` gives on `device`, and in how many batches.
+fn counted(model: &compute::Model, device: &Device, rows: &[Row]) -> (compute::Output, u32) {
+    let mut batches = 0;
+    let params = embed::Params { batch_rows: 128, ..embed::Params::default() };
+    let mut progress = |_, _| {
+        batches += 1;
+        Continue::Yes
+    };
+    let output = embed::run(model, device, &params, rows, &mut progress).unwrap();
+    (output, batches)
+}
+
+#[test]
+fn little_memory_gives_small_batches_and_the_same_vectors() {
+    let (_folder, model, cpu) = Tiny::new().ready();
+    let texts: Vec<String> = (0..40).map(|text| "a b c d e".repeat(1 + text % 3)).collect();
+    let rows = rows(texts.iter().map(String::as_str));
+    let (whole, one) = counted(&model, &cpu, &rows);
+    assert_eq!(one, 1);
+    let mut last = one;
+    for memory in [1 << 18, 1 << 16, 1 << 14] {
+        let (same, batches) = counted(&model, &cpu.clone().within(memory), &rows);
+        println!("{memory} bytes: {batches} batches");
+        assert!(same == whole && batches > last, "{memory}: {batches} batches");
+        last = batches;
+    }
+    let gpu = Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+    let (there, one) = counted(&model, &gpu, &rows);
+    let (same, batches) = counted(&model, &gpu.clone().within(1 << 18), &rows);
+    assert!(one == 1 && batches > 3, "{one} {batches}");
+    for row in 0..rows.len() {
+        let (there, same) = (there.values(row).unwrap(), same.values(row).unwrap());
+        assert!(difference(&there, &same) < 1e-5 && difference(&there, &whole.values(row).unwrap()) <= GPU_DIFFERENCE);
+    }
+}
+
+#[test]
+fn device_without_memory_for_one_text_refuses_it_and_goes_on_with_more() {
+    let (_folder, model, cpu) = Tiny::new().ready();
+    let gpu = Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+    for device in [cpu, gpu] {
+        let refused = run(&model, &device.clone().within(1 << 8), 1, &rows(["a b c"])).unwrap_err();
+        assert!(matches!(refused, Error::Memory { room: 0..=64, needed: 65.., .. }), "{refused}");
+        run(&model, &device, 1, &rows(["a b c"])).unwrap();
+    }
+}
+
 #[test]
 fn run_that_is_stopped_returns_nothing() {
     let (_folder, model, device) = Tiny::new().ready();

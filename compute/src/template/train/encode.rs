@@ -2,9 +2,11 @@
 
 mod burned;
 mod frozen;
+mod slices;
 
 pub(super) use burned::Burned;
 pub(super) use frozen::Frozen;
+pub(super) use slices::Slices;
 
 use crate::Result;
 
@@ -30,27 +32,29 @@ pub(super) trait Encode {
     ) -> Result<()>;
 }
 
-/// `records` in groups of similar length, longest first, each at most `most` when padded to its longest, at least one a group.
+/// `records` in groups of similar length, longest first, each of at most `rows`, and of at most as many tokens when padded to its
+/// longest as `tokens` says for that length.
 pub(super) fn groups(
     records: &[usize],
     length: impl Fn(usize) -> usize,
     rows: usize,
-    tokens: usize,
-) -> Vec<Vec<usize>> {
+    tokens: &dyn Fn(usize) -> Result<usize>,
+) -> Result<Vec<Vec<usize>>> {
     let mut order = records.to_vec();
     order.sort_by_key(|&record| (std::cmp::Reverse(length(record)), record));
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut longest = 0;
+    let (mut longest, mut room) = (0, 0);
     for record in order {
         match groups.last_mut() {
-            Some(group) if group.len() < rows && (group.len() + 1) * longest <= tokens => group.push(record),
+            Some(group) if group.len() < rows && (group.len() + 1) * longest <= room => group.push(record),
             _ => {
                 longest = length(record);
+                room = tokens(longest)?;
                 groups.push(vec![record]);
             }
         }
     }
-    groups
+    Ok(groups)
 }
 
 #[cfg(test)]
@@ -61,9 +65,9 @@ mod tests {
     use super::super::params::{Adapters, Target};
     use super::super::random::Random;
     use super::*;
-    use crate::Model;
     use crate::model::Tokens;
     use crate::support::{Tiny, rows};
+    use crate::{Choice, Device, Model};
 
     fn tokens(model: &Model) -> Vec<Tokens> {
         let texts = ["a b c", "", "e d c b a e d c b a", "b", "a a b"];
@@ -120,12 +124,61 @@ mod tests {
         }
     }
 
+    /// Runs `check` with both ways of encoding on the CPU, which get the same records.
+    fn both(model: &Model, device: &Device, tokens: &[Tokens], lora: &Lora, check: &mut dyn FnMut(&mut dyn Encode)) {
+        let encoder = Burned::load(model, device).unwrap();
+        check(&mut Burned::new(&encoder, model, device, lora.clone(), tokens));
+        let tuned = model.tuned().unwrap();
+        check(&mut Slices::new(&tuned, model, device, lora.clone(), tokens).unwrap());
+    }
+
     #[test]
-    fn burned_gradients_equal_finite_differences() {
+    fn gradients_equal_finite_differences() {
         let (_folder, model, device) = Tiny::new().ready();
         let (tokens, lora) = (tokens(&model), lora(&model));
-        let encoder = Burned::load(&model, &device).unwrap();
-        check_gradients(&mut Burned::new(&encoder, &device, lora.clone(), &tokens), &lora);
+        both(&model, &device, &tokens, &lora, &mut |encode| check_gradients(encode, &lora));
+    }
+
+    #[test]
+    fn slices_give_what_tensors_give() {
+        let (model, device) = (crate::support::real(), Device::open(Choice::Cpu).unwrap());
+        let long = "The harbor lights went out one after another. ".repeat(40);
+        let texts = ["yes", "", "A letter came late, and my brother read it twice.", &long, "no, not yet", "🙂 Ça va?"];
+        let tokens = model.tokenizer(256).unwrap().encode(&rows(texts)).unwrap();
+        for targets in
+            [vec![Target::Query, Target::Value], vec![Target::Query, Target::Key, Target::Value], vec![Target::Key]]
+        {
+            let lora = Lora::new(&Adapters { rank: 3, alpha: 6.0, targets }, model.layers(), model.dimension());
+            let adapters = numbers(lora.len(), 0.05, "adapters");
+            let mut found = Vec::new();
+            both(&model, &device, &tokens, &lora, &mut |encode| {
+                found.push(gradients(encode, &adapters, &[5, 0, 3, 1, 4, 2]))
+            });
+            for (tensors, slices) in found[0].iter().zip(&found[1]) {
+                let scale = tensors.1.iter().fold(0f32, |most, value| most.max(value.abs()));
+                let off = crate::support::difference(&tensors.1, &slices.1) / scale;
+                assert!(tensors.0 == slices.0 && scale > 0.0 && off < 1e-3, "record {}: {off} of {scale}", tensors.0);
+            }
+        }
+    }
+
+    #[test]
+    fn slices_have_the_same_bits_in_any_company_and_within_little_memory() {
+        let (_folder, model, device) = Tiny::new().ready();
+        let (tokens, lora) = (tokens(&model), lora(&model));
+        let adapters = numbers(lora.len(), 0.3, "adapters");
+        let tuned = model.tuned().unwrap();
+        let mut encode = Slices::new(&tuned, &model, &device, lora.clone(), &tokens).unwrap();
+        let together = gradients(&mut encode, &adapters, &[0, 1, 2, 3, 4]);
+        for (record, gradient) in &together {
+            assert_eq!(gradients(&mut encode, &adapters, &[*record])[0].1, *gradient, "{record}");
+        }
+        let little = device.clone().within(1 << 16);
+        let mut encode = Slices::new(&tuned, &model, &little, lora.clone(), &tokens).unwrap();
+        assert_eq!(encode.passes(), 1);
+        assert_eq!(gradients(&mut encode, &adapters, &[0, 1, 2, 3, 4]), together);
+        let none = device.within(1 << 10);
+        assert!(matches!(Slices::new(&tuned, &model, &none, lora, &tokens), Err(crate::Error::Memory { .. })));
     }
 
     #[test]
@@ -133,13 +186,13 @@ mod tests {
         let (_folder, model, device) = Tiny::new().ready();
         let (tokens, lora) = (tokens(&model), lora(&model));
         let plain = model.embed(&device, &tokens.iter().collect::<Vec<_>>()).unwrap();
-        let encoder = Burned::load(&model, &device).unwrap();
-        let mut encode = Burned::new(&encoder, &device, lora.clone(), &tokens);
-        let mut take = |record: usize, vector: &[f32]| {
-            assert!(crate::support::difference(vector, &plain[record]) < 1e-6);
-            Ok(())
-        };
-        encode.vectors(&lora.beginning(5), &[4, 2, 0, 1, 3], &mut take).unwrap();
+        both(&model, &device, &tokens, &lora, &mut |encode| {
+            let mut take = |record: usize, vector: &[f32]| {
+                assert!(crate::support::difference(vector, &plain[record]) < 1e-6);
+                Ok(())
+            };
+            encode.vectors(&lora.beginning(5), &[4, 2, 0, 1, 3], &mut take).unwrap();
+        });
     }
 
     #[test]
@@ -147,19 +200,19 @@ mod tests {
         let (_folder, model, device) = Tiny::new().ready();
         let (tokens, lora) = (tokens(&model), lora(&model));
         let adapters = numbers(lora.len(), 0.3, "adapters");
-        let encoder = Burned::load(&model, &device).unwrap();
-        let mut encode = Burned::new(&encoder, &device, lora, &tokens);
-        for (record, gradient) in gradients(&mut encode, &adapters, &[0, 1, 2, 3, 4]) {
-            let alone = gradients(&mut encode, &adapters, &[record]).remove(0).1;
-            assert!(crate::support::difference(&gradient, &alone) < 1e-4, "{record}");
-        }
+        both(&model, &device, &tokens, &lora, &mut |encode| {
+            for (record, gradient) in gradients(encode, &adapters, &[0, 1, 2, 3, 4]) {
+                let alone = gradients(encode, &adapters, &[record]).remove(0).1;
+                assert!(crate::support::difference(&gradient, &alone) < 1e-4, "{record}");
+            }
+        });
     }
 
     #[test]
     fn groups_hold_every_record_once_within_their_bounds() {
         let length = |record: usize| 1 + record * 7 % 50;
         let records: Vec<usize> = (0..200).collect();
-        let groups = groups(&records, length, 16, 256);
+        let groups = groups(&records, length, 16, &|_| Ok(256)).unwrap();
         for group in &groups {
             let longest = group.iter().map(|&record| length(record)).max().unwrap();
             assert!(group.len() <= 16 && (group.len() * longest <= 256 || group.len() == 1));

@@ -3,37 +3,61 @@
 use super::accountant::{DELTA, Mechanism};
 use super::artifact::{Evaluation, Metrics, Shape, Spent, rounded};
 use super::descent::{AdamW, clip, dot, norm};
-use super::encode::{Burned, Encode, Frozen};
+use super::encode::{Burned, Encode, Frozen, Slices};
 use super::head::{Head, Judged};
 use super::lora::Lora;
 use super::params::{Adapters, Params, Target};
 use super::random::Random;
 use super::split::{Draw, Split, tenth};
 use super::{Data, Trained, Use};
-use crate::model::{Encoder, MAX_TOKENS, Tokens};
+use crate::model::{Encoder, MAX_TOKENS, Tokens, Tuned};
 use crate::template::{Continue, embed};
-use crate::{Device, Error, Model, Result, Row};
+use crate::{Device, Error, Kind, Model, Result, Row};
 
 /// Records held back whose gradient the others' are compared with, at most: a sample of them is as good, and bounds time.
 const COMPARED: usize = 64;
 
 /// A model on a device, ready to be trained on: nothing is read from its folder any more.
-pub struct Loaded {
-    encoder: Encoder,
+pub struct Loaded(Form);
+
+/// An encoder in the form that suits its device.
+enum Form {
+    /// Our own products.
+    Cpu(Box<Tuned>),
+    /// Tensors and kernels of the tensor stack.
+    Gpu(Box<Encoder>),
+}
+
+impl Loaded {
+    fn encode<'a>(
+        &'a self,
+        model: &'a Model,
+        device: &'a Device,
+        lora: &Lora,
+        tokens: &'a [Tokens],
+    ) -> Result<Box<dyn Encode + 'a>> {
+        Ok(match &self.0 {
+            Form::Cpu(tuned) => Box::new(Slices::new(tuned, model, device, lora.clone(), tokens)?),
+            Form::Gpu(encoder) => Box::new(Burned::new(encoder, model, device, lora.clone(), tokens)),
+        })
+    }
 }
 
 /// Puts `model` on `device` for training, and takes one small step there, so that its libraries have what they want.
 ///
 /// # Errors
-/// [`Error::ModelFile`] where the files changed since they were opened; [`Error::Device`].
+/// [`Error::ModelFile`] where the files changed since they were opened; [`Error::Device`]; [`Error::Memory`].
 pub fn load(model: &Model, device: &Device) -> Result<Loaded> {
-    let loaded = Loaded { encoder: Burned::load(model, device)? };
+    let loaded = Loaded(match device.kind() {
+        Kind::Cpu => Form::Cpu(Box::new(model.tuned()?)),
+        Kind::Gpu => Form::Gpu(Box::new(Burned::load(model, device)?)),
+    });
     let params = Adapters { rank: 1, alpha: 1.0, targets: vec![Target::Query, Target::Key, Target::Value] };
     let lora = Lora::new(&params, model.layers(), model.dimension());
     let tokens = model.tokenizer(MAX_TOKENS)?.encode(&[Row::new("warm"), Row::new("")])?;
     let weights = lora.beginning(0);
     let mut pull = |_: usize, vector: &[f32]| Ok(vector.to_vec());
-    Burned::new(&loaded.encoder, device, lora, &tokens).gradients(&weights, &[0, 1], &mut pull, &mut |_, _| Ok(()))?;
+    loaded.encode(model, device, &lora, &tokens)?.gradients(&weights, &[0, 1], &mut pull, &mut |_, _| Ok(()))?;
     Ok(loaded)
 }
 
@@ -42,7 +66,8 @@ pub fn load(model: &Model, device: &Device) -> Result<Loaded> {
 ///
 /// # Errors
 /// [`Error::Parameter`], [`Error::Rows`] and [`Error::Labels`] before any work; [`Error::Stopped`] when `progress` says so;
-/// [`Error::NotFinite`], [`Error::Diverged`] and [`Error::Device`] from the computation. On an error nothing is returned.
+/// [`Error::NotFinite`], [`Error::Diverged`], [`Error::Device`] and [`Error::Memory`] from the computation. On an error nothing
+/// is returned.
 pub fn run(
     model: &Model,
     device: &Device,
@@ -66,7 +91,7 @@ pub fn run(
         None => Vec::new(),
     };
     let mut encode: Box<dyn Encode> = match &lora {
-        Some(lora) => Box::new(Burned::new(&loaded.encoder, device, lora.clone(), &tokens)),
+        Some(lora) => loaded.encode(model, device, lora, &tokens)?,
         None => Box::new(Frozen::new(embedded(model, device, params, data)?)),
     };
     let mut weights = lora.as_ref().map_or_else(Vec::new, |lora| lora.beginning(params.seed));

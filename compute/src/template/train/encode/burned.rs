@@ -1,6 +1,7 @@
 //! The encoder with adapters on burn's autodiff: for graphics adapters, and what the CPU path is compared with.
 //!
-//! Each record of a group has its own copy of the adapters, so that one backward pass gives each record's own gradient.
+//! Each record of a group has its own copy of the adapters, so that one backward pass gives each record's own gradient. Groups
+//! are as large as the device's memory allows.
 
 use burn::module::Module;
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
@@ -9,16 +10,20 @@ use super::super::lora::Lora;
 use super::super::params::Target;
 use super::{Encode, Pull, Take, groups};
 use crate::device::Failure;
-use crate::model::{Adapt, Encoder, Tokens, read_failed};
+use crate::model::{Adapt, Encoder, Tokens, Work, read_failed};
 use crate::{Device, Model, Result};
 
-/// Most tokens of a group, padding included, and most numbers in the copies of the adapters: both bound memory.
+/// Most tokens of a group, padding included, and most numbers in the copies of the adapters, on a device with memory to spare.
 const MAX_TOKENS: usize = 4_096;
 const MAX_COPIES: usize = 8 << 20;
+
+/// Bytes of memory for each number of a copy: its value, its gradient, and the way from one to the other.
+const COPY_BYTES: u64 = 16;
 
 /// An encoder whose weights are fixed and whose adapters are given at each call.
 pub struct Burned<'a> {
     encoder: &'a Encoder,
+    model: &'a Model,
     device: &'a Device,
     lora: Lora,
     tokens: &'a [Tokens],
@@ -39,14 +44,16 @@ impl<'a> Burned<'a> {
         device.guard(|| Ok(model.encoder(&tensors)?.no_grad()))
     }
 
-    /// The loaded `encoder` with adapters, over the records with these tokens.
-    pub fn new(encoder: &'a Encoder, device: &'a Device, lora: Lora, tokens: &'a [Tokens]) -> Self {
-        Self { encoder, device, lora, tokens }
+    /// The loaded `encoder` of `model` with adapters, over the records with these tokens.
+    pub fn new(encoder: &'a Encoder, model: &'a Model, device: &'a Device, lora: Lora, tokens: &'a [Tokens]) -> Self {
+        Self { encoder, model, device, lora, tokens }
     }
 
-    fn groups(&self, records: &[usize]) -> Vec<Vec<usize>> {
-        let rows = (MAX_COPIES / self.lora.len().max(1)).max(1);
-        groups(records, |record| self.tokens[record].len(), rows, MAX_TOKENS)
+    fn groups(&self, records: &[usize]) -> Result<Vec<Vec<usize>>> {
+        let copies = usize::try_from(self.device.room() / COPY_BYTES).unwrap_or(usize::MAX).min(MAX_COPIES);
+        let rows = (copies / self.lora.len().max(1)).max(1);
+        let most = |longest| self.model.batch_tokens(self.device, Work::Train, longest, MAX_TOKENS);
+        groups(records, |record| self.tokens[record].len(), rows, &most)
     }
 
     fn members(&self, group: &[usize]) -> Vec<&Tokens> {
@@ -57,7 +64,7 @@ impl<'a> Burned<'a> {
 impl Encode for Burned<'_> {
     fn vectors(&mut self, adapters: &[f32], records: &[usize], take: &mut Take<'_>) -> Result<()> {
         let tensors = self.device.tensors().clone().autodiff();
-        for group in self.groups(records) {
+        for group in self.groups(records)? {
             let vectors = self.device.guard(|| {
                 let copies = Copies::new(&self.lora, adapters, group.len(), &tensors);
                 let vectors = self.encoder.vectors(&self.members(&group), &copies, &tensors);
@@ -79,7 +86,7 @@ impl Encode for Burned<'_> {
         take: &mut Take<'_>,
     ) -> Result<()> {
         let tensors = self.device.tensors().clone().autodiff();
-        for group in self.groups(records) {
+        for group in self.groups(records)? {
             let gradients = self.device.guard(|| {
                 let copies = Copies::new(&self.lora, adapters, group.len(), &tensors).tracked();
                 let vectors = self.encoder.vectors(&self.members(&group), &copies, &tensors);
