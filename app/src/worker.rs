@@ -43,12 +43,14 @@ pub struct Manner {
     pub patience: Duration,
     /// Layers left out on purpose: for trying out what happens then.
     pub without: Vec<Layer>,
+    /// Bytes of memory that a job gets; none for what [`Limits::job`] says. For trying out what happens with little.
+    pub memory: Option<u64>,
 }
 
 impl Manner {
     /// Workers of this program, with everything that shuts them in.
     pub fn of(program: &Path) -> Self {
-        Manner { program: program.to_owned(), patience: PATIENCE, without: Vec::new() }
+        Manner { program: program.to_owned(), patience: PATIENCE, without: Vec::new(), memory: None }
     }
 }
 

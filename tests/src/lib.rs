@@ -124,6 +124,31 @@ pub enum Victim {
 }
 
 impl Person {
+    /// Runs a command with the hostile worker as its worker, doing `act`, by a link in `folder`. The exit code, what it
+    /// printed, and the whole output.
+    ///
+    /// # Panics
+    /// When it printed no JSON.
+    pub fn with_hostile(&self, folder: &Path, act: &str, args: &[&str]) -> (Option<i32>, Value, Output) {
+        let worker = folder.join(act);
+        if !worker.exists() {
+            std::os::unix::fs::symlink(program("hostile-worker"), &worker).expect("a link");
+        }
+        self.with_worker(&worker, &[("TEST_PATIENCE", "4")], args)
+    }
+
+    /// The same with this program as the worker, and with `more` in its environment.
+    ///
+    /// # Panics
+    /// When it printed no JSON.
+    pub fn with_worker(&self, worker: &Path, more: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Value, Output) {
+        let other = Person { program: "usufruct-with-worker".into(), ..self.again() };
+        let mut command = other.command(args);
+        command.env("TEST_WORKER", worker);
+        let output = command.envs(more.iter().copied()).output().expect("it starts");
+        (output.status.code(), parse(args, &output), output)
+    }
+
     /// Runs a command with the hostile worker doing `act`, which waits at some point and says so by a file beside its link in
     /// `folder`; there it kills the worker, or the command first, with the signal that nobody can catch. Its exit code.
     ///

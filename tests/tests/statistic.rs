@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use compute::template::statistic;
 use serde_json::{Value, json};
 use tests::market::Market;
 use tests::{Person, text};
@@ -141,6 +142,80 @@ fn bundle_opens_this_answer_alone(person: &Person, out: &Path) {
     }
     fs::write(&file, honest).expect("written");
     assert_eq!(verify().0, 0);
+}
+
+/// The three that must agree: the processor, a graphics adapter, and what the circuit is given to prove.
+#[test]
+fn statistic_is_the_same_on_cpu_on_gpu_and_in_the_circuit() {
+    let open = |choice| compute::Device::open(choice).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+    let (cpu, gpu) = (open(compute::Choice::Cpu), open(compute::Choice::Gpu));
+    let mut state = 0x2545_f491u32;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
+    };
+    for round in 0..24 {
+        let first = (random() >> 2).cast_signed() - (1 << 29);
+        let edges: [i32; 17] = std::array::from_fn(|edge| first + edge as i32 * (1 << (round % 25)));
+        let rows = [1, 2, 100, 511, 512][round % 5];
+        // Every value of 32 bits, or only those about the edges.
+        let values: Vec<Option<i32>> = (0..rows)
+            .map(|row| match row % 4 {
+                0 if rows > 3 => None,
+                1 => Some(random().cast_signed()),
+                _ => Some(edges[random() as usize % 17] + (random() % 3) as i32 - 1),
+            })
+            .collect();
+        let least = 1 + random() % 9;
+        let params = statistic::Params { edges, least };
+        let bins = zk::statistic::Bins::new(&edges).expect("rising edges");
+        let proven = zk::statistic::Answer::compute(values.iter().copied().flatten(), bins, least);
+        let numbers = |answer: statistic::Answer| (answer.count, answer.sum, answer.groups);
+        let counted = |device| statistic::run(&values, &params, device).map(numbers).ok();
+        let proven = proven.map(|answer| (answer.count, answer.sum, answer.groups)).ok();
+        assert_eq!(counted(&cpu), proven, "round {round}");
+        assert_eq!(counted(&gpu), proven, "round {round}");
+    }
+}
+
+#[test]
+fn statistic_is_counted_in_a_confined_worker_and_a_hostile_one_gets_nothing_out() {
+    let market = Market::open();
+    market.publish_amounts("money", &amounts().iter().map(written).collect::<Vec<_>>(), "0..160");
+    let license = market.license(&market.offer("money", &["--preset", "statistics-only", "--min-records", "5"]));
+    let job = text(&market.consumer.run(&["job", "request", &license, "--template", "statistic"]), "job_id");
+    market.contributor.run(&["job", "approve", &job]);
+    // The exit code that an act comes to: 6 for an answer that is none, 8 for one that the gate refuses, 1 for none.
+    for (act, code) in [
+        ("answer-sum", 8),
+        ("answer-small", 8),
+        ("answer-field", 6),
+        ("answer-behind", 6),
+        ("answer-canary", 6),
+        ("answer-long", 6),
+        ("answer-nothing", 6),
+        ("rows", 6),
+        ("params", 6),
+        ("crash", 1),
+        ("without-seccomp", 8),
+    ] {
+        let run = ["job", "run", &job, "--device", "cpu"];
+        let (ended, answer, _) = market.contributor.with_hostile(market.folder.path(), act, &run);
+        assert_eq!(ended, Some(code), "{act}: {answer:#}");
+    }
+    assert_eq!(text(&market.contributor.run(&["job", "show", &job]), "state"), "approved");
+    // On a graphics adapter, fully confined, and the answer is the one that is proven.
+    let output = market.contributor.command(&["job", "run", &job, "--device", "gpu"]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("counting on wgpu") && said.contains("fully confined ("), "{said}");
+    market.consumer.run(&["job", "accept", &job]);
+    market.contributor.run(&["job", "settle", &job]);
+    let out = market.received().join("output");
+    market.consumer.run(&["job", "fetch", &job, "--out", &out.to_string_lossy()]);
+    is_the_answer_over(&read(&out.join("answer.json")), &amounts(), 5);
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use app::worker::outside::Start;
 use app::worker::wire::{Ask, Job, Work};
@@ -16,24 +15,6 @@ use tests::{Person, Victim, program, text};
 
 /// What every canary of the hostile worker holds.
 const CANARY: &[u8] = b"CANARY";
-
-/// Runs a command of `person` with the hostile worker as its worker, doing `act`.
-fn with_hostile(person: &Person, folder: &Path, act: &str, args: &[&str]) -> (Option<i32>, Value, Output) {
-    let worker = folder.join(act);
-    if !worker.exists() {
-        std::os::unix::fs::symlink(program("hostile-worker"), &worker).expect("a link");
-    }
-    with_worker(person, &worker, &[("TEST_PATIENCE", "4")], args)
-}
-
-fn with_worker(person: &Person, worker: &Path, more: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Value, Output) {
-    let other = Person { program: "usufruct-with-worker".into(), ..person.again() };
-    let mut command = other.command(args);
-    command.env("TEST_WORKER", worker);
-    let output = command.envs(more.iter().copied()).output().expect("it starts");
-    let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{act:?}", act = output));
-    (output.status.code(), answer, output)
-}
 
 fn holds(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -101,7 +82,7 @@ fn hostile_worker_gets_nothing_out_and_the_job_can_be_run_again() {
         ("without-limits", 8),
         ("without-privileges", 8),
     ] {
-        let (ended, answer, output) = with_hostile(&market.contributor, market.folder.path(), act, &run);
+        let (ended, answer, output) = market.contributor.with_hostile(market.folder.path(), act, &run);
         assert_eq!(ended, Some(code), "{act}: {answer:#} {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(content(), before, "{act} left something in the content store");
         assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{act} moved the cursor");
@@ -119,7 +100,7 @@ fn words_of_a_worker_stay_with_the_owner() {
     let (_, job) = market.requested("diary", 10, &[]);
     market.contributor.run(&["job", "approve", &job]);
     let run = ["job", "run", &job, "--device", "cpu"];
-    let (code, answer, _) = with_hostile(&market.contributor, market.folder.path(), "words", &run);
+    let (code, answer, _) = market.contributor.with_hostile(market.folder.path(), "words", &run);
     assert_eq!(code, Some(0), "{answer:#}");
     // Its rows are well formed; the names that it gave are shown to the owner and are nowhere else.
     market.consumer.run(&["job", "accept", &job]);
@@ -140,7 +121,7 @@ fn job_whose_worker_failed_is_refunded() {
     let (_, job) = market.requested("diary", 10, &["--respond-within", "1"]);
     market.contributor.run(&["job", "approve", &job]);
     let run = ["job", "run", &job, "--device", "cpu"];
-    assert_eq!(with_hostile(&market.contributor, market.folder.path(), "rows", &run).0, Some(8));
+    assert_eq!(market.contributor.with_hostile(market.folder.path(), "rows", &run).0, Some(8));
     market.wait(3600 + 60);
     assert_eq!(market.consumer.run(&["job", "refund", &job])["state"], "refunded");
     assert_eq!(market.consumer.run(&["reward", "claim"])["claimed"], "2.5 USU");
@@ -155,7 +136,7 @@ fn worker_without_a_layer_gets_no_input_until_its_owner_allows_that() {
         let files = folder.path().join(layer);
         notes(&files, layer, 3);
         let import = ["import", &files.to_string_lossy()];
-        let without = |args: &[&str]| with_worker(&person, &program("usufruct"), &[("TEST_WITHOUT", layer)], args);
+        let without = |args: &[&str]| person.with_worker(&program("usufruct"), &[("TEST_WITHOUT", layer)], args);
         let (code, answer, _) = without(&import);
         assert_eq!(code, Some(8), "{layer}: {answer:#}");
         assert!(answer["error"]["message"].as_str().is_some_and(|said| said.contains(layer)), "{answer:#}");
@@ -178,7 +159,7 @@ fn importer_that_dies_of_a_file_names_it() {
     notes(&files, "files", 3);
     for act in ["crash", "hang", "garbage", "stranger", "greedy", "nonsense"] {
         let (code, answer, _) =
-            with_hostile(&person, folder.path(), act, &["import", &files.to_string_lossy(), "--source", "n"]);
+            person.with_hostile(folder.path(), act, &["import", &files.to_string_lossy(), "--source", "n"]);
         assert_eq!(code, Some(9), "{act}: {answer:#}");
         assert_eq!((&answer["records"], answer["errors"].as_array().map(Vec::len)), (&0.into(), Some(3)), "{act}");
     }
@@ -229,7 +210,7 @@ fn output_in_smaller_numbers_is_delivered_and_a_hostile_worker_gets_none_through
         let run = ["job", "run", &job, "--device", "cpu"];
         for (act, code) in [("rows", 8), ("zero", 8), ("short", 6), ("long", 6), ("other-type", 6), ("other-bytes", 8)]
         {
-            let (ended, answer, _) = with_hostile(&market.contributor, market.folder.path(), act, &run);
+            let (ended, answer, _) = market.contributor.with_hostile(market.folder.path(), act, &run);
             assert_eq!(ended, Some(code), "{dtype} {act}: {answer:#}");
         }
         assert_eq!(holds(&market.contributor.network_home, CANARY), Vec::<PathBuf>::new());
@@ -259,8 +240,8 @@ fn output_in_smaller_numbers_is_delivered_and_a_hostile_worker_gets_none_through
     }
 }
 
-#[test]
-fn worker_needs_no_more_memory_for_more_records() {
+/// A worker for `embed` on `device` that may use `memory` bytes.
+fn embedder(device: compute::Choice, memory: u64) -> app::error::Result<Worker> {
     let manner = Manner::of(&program("usufruct"));
     let model = app::model::named("all-MiniLM-L6-v2").expect("the model");
     let mut worker = Worker::start(Start {
@@ -269,29 +250,102 @@ fn worker_needs_no_more_memory_for_more_records() {
             template: "embed".into(),
             model: Some(ByteBuf::from(model.folder.as_os_str().as_bytes())),
             digest: ByteBuf::from(model.digest),
-            device: compute::Choice::Cpu,
+            device,
             adapter: None,
         }),
-        limits: Limits::job(3600),
+        limits: Limits { memory, ..Limits::job(3600) },
         allowed: &[],
         without: &[],
         patience: manner.patience,
-    })
-    .expect("a worker");
-    worker.ask(&Ask::Params(ByteBuf::from(b"{}")), 0).expect("parameters");
-    let process = children().into_iter().find(|child| is_worker(*child)).expect("the worker's process");
-    let mut batch = |rows: Vec<String>| {
-        let width = 384 * 4 * rows.len();
-        let rows = rows.into_iter().map(|row| ByteBuf::from(row.into_bytes())).collect();
-        assert_eq!(worker.ask(&Ask::Batch(rows), width).expect("vectors").len(), width);
+    })?;
+    worker.ask(&Ask::Params(ByteBuf::from(b"{}")), 0)?;
+    Ok(worker)
+}
+
+/// The vectors of `rows` by a worker.
+fn vectors(worker: &mut Worker, rows: &[String]) -> app::error::Result<Vec<Vec<f32>>> {
+    let asked = rows.iter().map(|row| ByteBuf::from(row.as_bytes())).collect();
+    let answer = worker.ask(&Ask::Batch(asked), 384 * 4 * rows.len())?;
+    Ok(answer.chunks_exact(384 * 4).map(|row| compute::Dtype::F32.numbers(row)).collect())
+}
+
+/// Half of this machine's memory, as a job gets.
+fn half() -> u64 {
+    Limits::job(1).memory
+}
+
+/// What a job on a graphics card goes through: driver, device and model are opened and warm before the process is shut in,
+/// and every thread that the driver started is shut in with it.
+#[test]
+fn job_on_a_graphics_adapter_is_fully_confined_in_every_thread() {
+    let mut worker = embedder(compute::Choice::Gpu, half()).expect("a worker on mesa's software adapter");
+    let ready = &worker.ready;
+    assert!(ready.device.as_ref().is_some_and(|place| place.gpu), "{ready:?}");
+    assert!(worker.confinement().starts_with("fully confined (namespaces, privileges, landlock, limits, seccomp;"));
+    let process = worker.process_id();
+    let shut = || {
+        let threads = fs::read_dir(format!("/proc/{process}/task")).expect("threads").flatten();
+        let status = threads.map(|thread| fs::read_to_string(thread.path().join("status")).expect("a thread"));
+        let each = status.map(|status| {
+            for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapEff:\t0000000000000000", "CapPrm:\t0000000000000000"] {
+                assert!(status.lines().any(|said| said == line), "not {line}: {status}");
+            }
+        });
+        each.count()
     };
+    let before = shut();
+    let rows = ["", "The almond trees are in bloom.", "fn main() {}"].map(str::to_owned);
+    let there = vectors(&mut worker, &rows).expect("vectors");
+    let after = shut();
+    println!("{} threads before the first batch and {after} after it, each of them shut in", before);
+    assert!(before > 1 && after > 1);
+    let here = vectors(&mut embedder(compute::Choice::Cpu, half()).expect("a worker"), &rows).expect("vectors");
+    for (there, here) in there.iter().zip(&here) {
+        let cosine: f32 = there.iter().zip(here).map(|(left, right)| left * right).sum();
+        assert!(cosine > 0.999, "{cosine}");
+    }
+}
+
+#[test]
+fn worker_that_runs_out_of_memory_ends_and_the_next_one_does_its_batch() {
+    // Far more bytes than tokens: spaces are none.
+    let rows: Vec<String> = (0..128).map(|row| format!("note {row}{}", " ".repeat(200_000))).collect();
+    let roomy = embedder(compute::Choice::Cpu, half()).expect("a worker");
+    let used = held(roomy.process_id(), "VmData:");
+    let mut small = embedder(compute::Choice::Cpu, used + (24 << 20)).expect("there is memory for one text");
+    let failed = vectors(&mut small, &rows).expect_err("more than its memory");
+    assert!(failed.message.contains("ended before it was done"), "{failed:?}");
+    assert!(failed.hint.is_some_and(|hint| hint.contains("memory")));
+    let again = vectors(&mut embedder(compute::Choice::Cpu, half()).expect("a worker"), &rows).expect("vectors");
+    assert_eq!(again.len(), 128);
+}
+
+#[test]
+fn job_without_memory_for_one_text_fails_and_the_next_run_goes_on() {
+    let market = Market::open();
+    let (_, job) = market.requested("diary", 9, &[]);
+    market.contributor.run(&["job", "approve", &job]);
+    let run = ["job", "run", &job, "--device", "cpu"];
+    let little = (4 << 20).to_string();
+    let (code, answer, _) = market.contributor.with_worker(&program("usufruct"), &[("TEST_MEMORY", &little)], &run);
+    assert_eq!(code, Some(1), "{answer:#}");
+    assert!(answer["error"]["message"].as_str().is_some_and(|said| said.contains("bytes of memory")), "{answer:#}");
+    assert_eq!(text(&market.contributor.run(&["job", "show", &job]), "state"), "approved");
+    assert_eq!(market.contributor.run(&run)["state"], "drawn");
+}
+
+#[test]
+fn worker_needs_no_more_memory_for_more_records() {
+    let mut worker = embedder(compute::Choice::Cpu, half()).expect("a worker");
+    let process = worker.process_id();
+    let mut batch = |rows: Vec<String>| assert_eq!(vectors(&mut worker, &rows).expect("vectors").len(), rows.len());
     let few = |from: usize, count: usize| (from..from + count).map(|at| format!("note {at}")).collect::<Vec<_>>();
     // Four of the first 200 are long.
     batch([vec!["The sea and the harbor. ".repeat(900); 4], few(0, 124)].concat());
     batch(few(124, 72));
-    let after_200 = peak(process);
+    let after_200 = held(process, "VmHWM:");
     (0..30).for_each(|number| batch(few(200 + number * 128, if number == 29 { 88 } else { 128 })));
-    let after_4000 = peak(process);
+    let after_4000 = held(process, "VmHWM:");
     println!(
         "a worker's greatest memory: {} KiB after 200 records, {} KiB after 4,000",
         after_200 >> 10,
@@ -300,27 +354,10 @@ fn worker_needs_no_more_memory_for_more_records() {
     assert!(after_200 > 10 << 20 && after_4000 - after_200 < 8 << 20, "{after_200} {after_4000}");
 }
 
-/// The processes that this one started.
-fn children() -> Vec<u32> {
-    let own = std::process::id().to_string();
-    let parent = |process: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1).map(str::to_owned))
-    };
-    let all = fs::read_dir("/proc").expect("processes").flatten();
-    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|process| parent(process).as_deref() == Some(own.as_str()))
-        .collect()
-}
-
-fn is_worker(process: u32) -> bool {
-    fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| line.ends_with(b"--as-worker\0"))
-}
-
-/// The most memory that a process ever held, in bytes.
-fn peak(process: u32) -> u64 {
+/// Bytes that the system names so of a process: `VmHWM:` is the most memory it ever held, `VmData:` what its limit counts.
+fn held(process: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a number");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn compute(home: &mut Home, order: &Order<'_>) -> Result<Computed> {
             Some(batch) => batch,
             None => {
                 let worker = started(&mut worker, home, order)?;
-                let inputs = positions.map(|position| ByteBuf::from((order.row)(position))).collect();
+                let inputs = positions.clone().map(|position| ByteBuf::from((order.row)(position))).collect();
                 let answer = worker.ask(&Ask::Batch(inputs), bytes)?;
                 if answer.len() != bytes {
                     return Err(Error::integrity(format!("the worker gave {} bytes for {bytes}", answer.len())));
@@ -107,7 +107,7 @@ pub(crate) fn compute(home: &mut Home, order: &Order<'_>) -> Result<Computed> {
         };
         rows.extend_from_slice(&batch.rows);
         device = Some(batch.device);
-        progress.at((rows.len() / order.width.max(1)) as u64, order.count as u64)?;
+        progress.at(positions.end as u64, order.count as u64)?;
     }
     let end = match order.end {
         0 => Vec::new(),
@@ -149,10 +149,11 @@ impl Order<'_> {
             device: self.device.choice(),
             adapter: self.device.named().map(str::to_owned),
         };
+        let limits = Limits::job(OPENING_CPU + batches * manner.patience.as_secs());
         let mut worker = Worker::start(Start {
             program: &manner.program,
             work: Work::Job(job),
-            limits: Limits::job(OPENING_CPU + batches * manner.patience.as_secs()),
+            limits: Limits { memory: manner.memory.unwrap_or(limits.memory), ..limits },
             allowed: &setting::allowed(home)?,
             without: &manner.without,
             patience: manner.patience,

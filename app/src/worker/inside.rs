@@ -78,7 +78,7 @@ fn ready(pipes: &mut Pipes, cage: Cage, open: &Open, device: Option<(wire::Place
 }
 
 fn run(pipes: &mut Pipes, cage: Cage, open: &Open, job: &Job) -> Result<()> {
-    let warm = match caught(|| task::open(job)) {
+    let warm = match caught(|| task::open(job, open.limits.memory)) {
         Ok(warm) => warm,
         Err(stopped) => return pipes.answer(Err(stopped)),
     };

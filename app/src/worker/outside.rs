@@ -59,6 +59,11 @@ impl Worker {
         Ok(Worker { process, ready, patience: start.patience })
     }
 
+    /// Its process, as the system numbers it.
+    pub fn process_id(&self) -> u32 {
+        self.process.child.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
     /// What shuts it in, in one phrase.
     pub fn confinement(&self) -> String {
         let held: Vec<&str> =
@@ -245,7 +250,7 @@ fn talk(to: &mut ChildStdin, from: &mut ChildStdout, message: &[u8], limit: usiz
 /// What a worker failed at, with what to do.
 fn failed(kind: Failure, reason: &str) -> Error {
     let (code, hint) = match kind {
-        Failure::Parameters => (Code::Refused, "`job decline` refunds the buyer."),
+        Failure::Parameters | Failure::Rows => (Code::Refused, "`job decline` refunds the buyer."),
         Failure::Model => (Code::Integrity, "`usufruct model list` shows the models that can be read."),
         Failure::Device => {
             (Code::Failure, "Nothing left this machine. `--device cpu` computes without a graphics driver.")

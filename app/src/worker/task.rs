@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use compute::template::{Continue, embed, train};
+use compute::template::{Continue, embed, statistic, train};
 use compute::{Device, Model, Row};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -51,12 +51,14 @@ fn folder(job: &Job) -> Option<PathBuf> {
     job.model.as_ref().map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)))
 }
 
-/// Opens what the template needs, and computes something once, so that drivers and libraries have what they want.
-pub fn open(job: &Job) -> Result<Warm> {
+/// Opens what the template needs, and computes something once, so that drivers and libraries have what they want. Batches
+/// will fit `memory` bytes.
+pub fn open(job: &Job, memory: u64) -> Result<Warm> {
     let device = match &job.adapter {
         Some(name) => Device::open_named(name)?,
         None => Device::open(job.device)?,
-    };
+    }
+    .within(memory);
     let place = Place {
         gpu: device.adapter().is_some(),
         software: device.adapter().is_some_and(|adapter| adapter.software),
@@ -65,6 +67,7 @@ pub fn open(job: &Job) -> Result<Warm> {
     let fallback = device.fallback().map(plain);
     let task: Box<dyn Task> = match job.template.as_str() {
         "embed" => Box::new(Embed::open(job, device)?),
+        "statistic" => Box::new(Statistic::open(device)?),
         "train" => Box::new(Train::open(job, device)?),
         other => return Err(stopped(Failure::Other, &format!("there is no template {other:?}"))),
     };
@@ -198,6 +201,50 @@ impl Task for Train {
     }
 }
 
+/// `statistic`: a row is its number (four bytes, little-endian), or nothing where it has none. Nothing comes before the end,
+/// then the answer.
+struct Statistic {
+    device: Device,
+    params: Option<statistic::Params>,
+    values: Vec<Option<i32>>,
+}
+
+impl Statistic {
+    fn open(device: Device) -> Result<Self> {
+        let warm = statistic::Params { edges: std::array::from_fn(|edge| edge as i32), least: 1 };
+        statistic::run(&[Some(3), None, Some(-7)], &warm, &device)?;
+        Ok(Self { device, params: None, values: Vec::new() })
+    }
+}
+
+impl Task for Statistic {
+    fn params(&mut self, json: &[u8]) -> Result<Vec<u8>> {
+        let params: statistic::Params = serde_json::from_slice(json)
+            .map_err(|e| stopped(Failure::Parameters, &format!("the parameters are not those of statistic: {e}")))?;
+        params.check()?;
+        self.params = Some(params);
+        Ok(Vec::new())
+    }
+
+    fn batch(&mut self, rows: Vec<ByteBuf>) -> Result<Vec<u8>> {
+        for row in rows {
+            let value = match row.as_slice() {
+                [] => None,
+                &[a, b, c, d] => Some(i32::from_le_bytes([a, b, c, d])),
+                _ => return Err(stopped(Failure::Other, "a row is no number")),
+            };
+            self.values.push(value);
+        }
+        Ok(Vec::new())
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        let params = self.params.take().ok_or_else(|| stopped(Failure::Other, "there are no parameters"))?;
+        let answer = statistic::run(&self.values, &params, &self.device)?;
+        serde_ipld_dagcbor::to_vec(&answer).map_err(|e| stopped(Failure::Other, &e.to_string()))
+    }
+}
+
 /// The model that a job names.
 fn model(job: &Job) -> Result<Model> {
     let folder = folder(job).ok_or_else(|| stopped(Failure::Model, "the template needs a model"))?;
@@ -216,9 +263,10 @@ impl From<compute::Error> for Stopped {
     fn from(error: compute::Error) -> Self {
         use compute::Error as C;
         let kind = match &error {
-            C::Parameter { .. } | C::Labels { .. } | C::Diverged { .. } => Failure::Parameters,
+            C::Parameter { .. } | C::Diverged { .. } => Failure::Parameters,
+            C::Rows { .. } | C::Labels { .. } | C::TooFew { .. } => Failure::Rows,
             C::ModelFile { .. } | C::Weights { .. } | C::Tokenizer { .. } => Failure::Model,
-            C::NoAdapter { .. } | C::Device { .. } => Failure::Device,
+            C::NoAdapter { .. } | C::Device { .. } | C::Memory { .. } => Failure::Device,
             C::NotFinite { .. } => Failure::NotFinite,
             _ => Failure::Other,
         };

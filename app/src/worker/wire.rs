@@ -153,6 +153,8 @@ pub struct Place {
 pub enum Failure {
     /// The parameters are not the template's.
     Parameters,
+    /// There are too few rows, too many, or rows that the template can do nothing with.
+    Rows,
     /// The model's files are not what they should be.
     Model,
     /// The device failed, is lost or has too little memory.

@@ -1,11 +1,13 @@
-//! `statistic`: count, sum and histogram of one number of each row, in exact integers.
+//! `statistic`: count, sum and histogram of one number of each row, in exact integers: the same on every device.
 //!
 //! Small bins are merged: from the lowest bin up, a group ends with a bin when it has `least` values and at least `least`
 //! are above it; the last group ends with the last bin. So no group has fewer than `least`, and the groups hold every value.
 
+mod graphics;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Device, Error, Kind, Result};
 
 /// Bins of the histogram.
 pub const BINS: usize = 16;
@@ -53,27 +55,42 @@ pub struct Answer {
     pub groups: [u32; BINS],
 }
 
-/// Computes the answer over `values`, one for each row, none where the row has no value.
+/// What was counted, before small bins are merged.
+struct Counts {
+    sum: i64,
+    bins: [u32; BINS],
+}
+
+/// Computes the answer over `values`, one for each row, none where the row has no value, on `device`.
 ///
 /// # Errors
-/// [`Error::Parameter`] and [`Error::Rows`] for bounds; [`Error::TooFew`] when fewer rows than `least` have a value.
-pub fn run(values: &[Option<i32>], params: &Params) -> Result<Answer> {
+/// [`Error::Parameter`] and [`Error::Rows`] for bounds; [`Error::TooFew`] when fewer rows than `least` have a value;
+/// [`Error::Device`] from a graphics adapter.
+pub fn run(values: &[Option<i32>], params: &Params, device: &Device) -> Result<Answer> {
     params.check()?;
     if values.is_empty() || values.len() > MAX_ROWS {
         return Err(Error::Rows { reason: format!("{} rows; a statistic takes 1 to {MAX_ROWS}", values.len()) });
     }
-    let mut bins = [0u32; BINS];
-    let (mut count, mut sum) = (0u32, 0i64);
-    for value in values.iter().flatten() {
-        let inner = &params.edges[1..BINS];
-        bins[inner.partition_point(|edge| edge <= value)] += 1;
-        count += 1;
-        sum += i64::from(*value);
-    }
+    let values: Vec<i32> = values.iter().copied().flatten().collect();
+    let count = values.len() as u32;
     if count < params.least {
         return Err(Error::TooFew { values: count, least: params.least });
     }
+    let Counts { sum, bins } = match device.kind() {
+        Kind::Cpu => counts(&values, params),
+        Kind::Gpu => graphics::counts(&values, params, device)?,
+    };
     Ok(Answer { count, sum, groups: merged(&bins, count, params.least) })
+}
+
+fn counts(values: &[i32], params: &Params) -> Counts {
+    let mut counts = Counts { sum: 0, bins: [0; BINS] };
+    for value in values {
+        let inner = &params.edges[1..BINS];
+        counts.bins[inner.partition_point(|edge| edge <= value)] += 1;
+        counts.sum += i64::from(*value);
+    }
+    counts
 }
 
 /// The bins' counts gathered into groups, each counted where it ends.
@@ -97,6 +114,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Choice;
+
+    fn run(values: &[Option<i32>], params: &Params) -> Result<Answer> {
+        super::run(values, params, &Device::open(Choice::Cpu).unwrap())
+    }
 
     fn params(least: u32) -> Params {
         Params { edges: core::array::from_fn(|edge| edge as i32 * 10), least }
@@ -142,6 +164,44 @@ mod tests {
         let mut flat = params(1);
         flat.edges[3] = flat.edges[2];
         assert!(matches!(run(&[Some(1)], &flat), Err(Error::Parameter { name: "edges", .. })));
+    }
+
+    #[test]
+    fn graphics_adapter_counts_as_the_cpu_does() {
+        let gpu = Device::open(Choice::Gpu).expect("no wgpu adapter; on Debian install mesa-vulkan-drivers");
+        let edges =
+            |from: i32, step: i32| Params { edges: core::array::from_fn(|edge| from + edge as i32 * step), least: 1 };
+        let mut state = 7u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.cast_signed()
+        };
+        let wide = edges(-1 << 30, 1 << 27);
+        let outer = Params {
+            edges: core::array::from_fn(
+                |edge| if edge < 8 { i32::MIN + edge as i32 } else { i32::MAX - 16 + edge as i32 },
+            ),
+            least: 1,
+        };
+        for (values, params) in [
+            (vec![Some(i32::MIN); MAX_ROWS], &wide),
+            (vec![Some(i32::MAX); MAX_ROWS], &wide),
+            (vec![Some(-1); MAX_ROWS], &wide),
+            (vec![Some(0)], &edges(0, 1)),
+            ((0..MAX_ROWS).map(|_| Some(random())).collect(), &wide),
+            ((0..MAX_ROWS).map(|at| (at % 3 > 0).then(|| random())).collect(), &edges(-8 << 24, 1 << 24)),
+            // Neighbors that a float of 32 bits cannot tell apart.
+            ((0..MAX_ROWS).map(|at| Some(0x7fff_ff00 + (at % 256) as i32 - 128)).collect(), &edges(0x7fff_fef0, 1)),
+            (
+                (0..MAX_ROWS)
+                    .map(|at| Some(if at % 2 == 0 { i32::MIN + at as i32 % 16 } else { i32::MAX - at as i32 % 16 }))
+                    .collect(),
+                &outer,
+            ),
+        ] {
+            assert_eq!(super::run(&values, params, &gpu).unwrap(), run(&values, params).unwrap());
+        }
+        assert!(matches!(super::run(&[None], &wide, &gpu), Err(Error::TooFew { values: 0, least: 1 })));
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use app::worker::cage::{Held, Layer};
 use app::worker::wire::{self, Ask, Failure, MAX_ASK, Place, Ready, Say};
 use compute::Dtype;
+use compute::template::statistic;
 use serde_bytes::ByteBuf;
 
 /// What a canary begins with; the rest counts them.
@@ -33,6 +34,7 @@ fn main() {
             }
             Ask::Batch(rows) if act == "last-batch-waits" && rows.len() < BATCH => wait(&name),
             Ask::Batch(rows) => batch(&act, rows.len(), dtype),
+            Ask::Finish if act.starts_with("answer-") => answer(&act),
             Ask::File(_) => file(&act),
             _ => say(&Say::Answer(ByteBuf::from(canary(64)))),
         }
@@ -87,6 +89,7 @@ fn batch(act: &str, rows: usize, dtype: Dtype) {
     let honest = || unit(dtype).repeat(rows);
     match act {
         "words" => answer(honest()),
+        _ if act.starts_with("answer-") => answer(vec![]),
         "rows" => answer(canary(all)),
         "nan" => answer([f32::NAN.to_le_bytes().to_vec(), honest()[4..].to_vec()].concat()),
         "infinite" => answer([f32::INFINITY.to_le_bytes().to_vec(), honest()[4..].to_vec()].concat()),
@@ -134,10 +137,6 @@ fn batch(act: &str, rows: usize, dtype: Dtype) {
     }
 }
 
-fn body(say: &Say) -> Vec<u8> {
-    wire::pack(say).expect("a message")[4..].to_vec()
-}
-
 fn framed(body: Vec<u8>) {
     raw(&[&(body.len() as u32).to_le_bytes()[..], &body].concat());
 }
@@ -161,6 +160,30 @@ fn in_another_spelling(rows: Vec<u8>) -> Vec<u8> {
     message.extend((rows.len() as u64).to_be_bytes());
     message.extend(rows);
     message
+}
+
+/// What it says that a statistic came to; CANARY in digits where only numbers fit.
+fn answer(act: &str) {
+    let mut honest = statistic::Answer { count: 44, sum: 0, groups: [0; statistic::BINS] };
+    honest.groups[15] = 44;
+    let encoded = |answer: &statistic::Answer| wire::pack(answer).expect("a message")[4..].to_vec();
+    say(&Say::Answer(ByteBuf::from(match act {
+        "answer-sum" => encoded(&statistic::Answer { sum: 6_765_789_065_828_9, ..honest }),
+        "answer-small" => encoded(&statistic::Answer { groups: [1; statistic::BINS], ..honest }),
+        "answer-field" => {
+            let mut bytes = encoded(&honest);
+            bytes[0] += 1;
+            [bytes, [&[0x66][..], b"canary", &[0x66], b"CANARY"].concat()].concat()
+        }
+        "answer-behind" => [encoded(&honest), canary(8)].concat(),
+        "answer-canary" => canary(200),
+        "answer-long" => canary(1 << 20),
+        _ => vec![],
+    })));
+}
+
+fn body(say: &Say) -> Vec<u8> {
+    wire::pack(say).expect("a message")[4..].to_vec()
 }
 
 fn file(act: &str) {

@@ -1,5 +1,5 @@
 //! The command line with a worker that a test chose: `TEST_WORKER` is its program, `TEST_PATIENCE` the seconds that it has for
-//! an answer, `TEST_WITHOUT` the layers of confinement that it leaves out. For tests only: `usufruct` itself reads none of them.
+//! an answer, `TEST_MEMORY` the bytes of memory, `TEST_WITHOUT` the layers of confinement that it leaves out. For tests only: `usufruct` itself reads none of them.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     if let Ok(seconds) = variable("TEST_PATIENCE").parse() {
         manner.patience = Duration::from_secs(seconds);
     }
+    manner.memory = variable("TEST_MEMORY").parse().ok();
     manner.without = variable("TEST_WITHOUT").split_whitespace().map(|word| word.parse().expect("a layer")).collect();
     worker::set_manner(manner);
     match app::command::run(Cli::parse()) {

@@ -311,7 +311,7 @@ impl Template {
         match self {
             Template::Embed => embed::compute(home, work, opened, device),
             Template::Train => train::compute(home, work, opened, device),
-            Template::Statistic => statistic::compute(home, work, opened),
+            Template::Statistic => statistic::compute(home, work, opened, device),
         }
     }
 

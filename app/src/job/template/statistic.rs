@@ -1,5 +1,6 @@
 //! `statistic`: count, sum and histogram of the dataset's counted field. The answer is *proven*: every record stands in the
-//! proof. One answer is given for a dataset version, and the same to whoever asks again.
+//! proof. One answer is given for a dataset version, and the same to whoever asks again. The worker gets the field's numbers
+//! and nothing else; what it counts must be what the circuit counts.
 
 use compute::template::statistic;
 use provenance::manifest::{Manifest, Tier};
@@ -9,14 +10,20 @@ use zk::proof::Proof;
 use zk::statistic::{Answer, MAX_RECORDS, Material, Witness};
 
 use super::{Asked, Asking, Delivered, Made, Out, Proving, Work};
+use crate::args::DeviceChoice;
 use crate::counted::Counted;
 use crate::dataset::{Dataset, Opened};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::job::answer::Answered;
 use crate::job::package::Expected;
+use crate::job::rows::{self, Order};
 use crate::view::Check;
+use crate::worker::wire::{self, Place};
 use crate::{gate, proving, random};
+
+/// Bytes of a worker's answer, at most: 18 numbers and their names.
+const ANSWER_BYTES: usize = 256;
 
 /// What the vault keeps of the one answer over a dataset version.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
@@ -102,12 +109,12 @@ pub(super) fn leaves(home: &Home, work: &Work) -> Result<Vec<String>> {
     Ok(gate::preview_statistic(&counted(&work.dataset)?.field, least(home, work)?, served))
 }
 
-pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened) -> Result<Made> {
+pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
     let counted = counted(&work.dataset)?;
     let least = least(home, work)?;
     let edges = counted.edges.as_slice().try_into().map_err(|_| Error::integrity("the kept bin edges are not 17"))?;
     let values: Vec<Option<i32>> = opened.leaves.iter().map(|leaf| leaf.value).collect();
-    let answer = statistic::run(&values, &statistic::Params { edges, least })?;
+    let (answer, place) = count(home, work, &values, &statistic::Params { edges, least }, device)?;
     let proven = Answer::compute(values.into_iter().flatten(), counted.bins()?, least)?;
     gate::pass_statistic(&answer, &proven, work.count, work.min_records)?;
     let given = Kept { least, answer };
@@ -125,9 +132,39 @@ pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened) -> Result<M
         package: Answered::new(&proven, &blinding).to_bytes()?,
         output_root: proven.commitment(&blinding),
         opening: serde_ipld_dagcbor::to_vec(&opening).map_err(|e| Error::failure(e.to_string()))?,
-        device: "CPU, in whole numbers".to_owned(),
+        device: place.name,
         model: None,
     })
+}
+
+/// Counts in a worker. What comes back is not yet through the gate.
+fn count(
+    home: &mut Home,
+    work: &Work,
+    values: &[Option<i32>],
+    params: &statistic::Params,
+    device: DeviceChoice,
+) -> Result<(statistic::Answer, Place)> {
+    let params = serde_json::to_value(params).map_err(|e| Error::failure(e.to_string()))?;
+    let row = |position: usize| values[position].map_or_else(Vec::new, |value| value.to_le_bytes().to_vec());
+    let computed = rows::compute(
+        home,
+        &Order {
+            job: &work.job,
+            template: work.template.name(),
+            model: None,
+            params: &params,
+            root: &work.dataset.root,
+            count: values.len(),
+            row: &row,
+            width: 0,
+            pass: &|_, _| Ok(()),
+            end: ANSWER_BYTES,
+            device,
+            what: "counting",
+        },
+    )?;
+    Ok((wire::unpack(&computed.end)?, computed.device))
 }
 
 pub(super) fn prove(from: &Proving<'_>) -> Result<(Proof, u64)> {
