@@ -170,10 +170,19 @@ pub enum RecordCommand {
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
-    /// Records that contain all words of the query
+    /// Records that contain all words of the query, or mean something like it
     Search {
         /// The words
         query: String,
+        /// The records nearest in meaning, by the model on this machine; reads what is new with it first
+        #[arg(long)]
+        meaning: bool,
+        /// Only of this source
+        #[arg(long)]
+        source: Option<String>,
+        /// Where the model runs: auto, gpu, cpu, or a name that `device list` shows
+        #[arg(long, default_value = "auto", value_name = "DEVICE", requires = "meaning")]
+        device: DeviceChoice,
         /// How many to show
         #[arg(long, default_value_t = 20)]
         limit: usize,

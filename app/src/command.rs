@@ -14,8 +14,8 @@ use crate::network::{self, Network};
 use crate::worker::setting::Rule;
 use crate::{
     approval, backup, bundle, confine, consent, counted, dataset, delegate, deletion, demo, import, job, library,
-    license, machine, manual, model, offer, passphrase, progress, publish, reward, status, time, trail, view, wallet,
-    worker,
+    license, machine, manual, meaning, model, offer, passphrase, progress, publish, reward, status, time, trail, view,
+    wallet, worker,
 };
 
 /// What a command printed, and how the process ends.
@@ -185,7 +185,12 @@ fn record(context: &Context, verb: RecordCommand) -> Result<Outcome> {
         RecordCommand::List { source, limit } => {
             Outcome::of(&library::search(&context.home()?, source.as_deref(), "", limit)?)
         }
-        RecordCommand::Search { query, limit } => Outcome::of(&library::search(&context.home()?, None, &query, limit)?),
+        RecordCommand::Search { query, meaning: false, source, limit, .. } => {
+            Outcome::of(&library::search(&context.home()?, source.as_deref(), &query, limit)?)
+        }
+        RecordCommand::Search { query, meaning: true, source, device, limit } => {
+            Outcome::of(&meaning::ask(&mut context.home()?, source.as_deref(), &query, limit, &device)?)
+        }
         RecordCommand::Delete { record, dry_run } => {
             Outcome::of(&deletion::delete(&mut context.home()?, &record, dry_run)?)
         }

@@ -28,6 +28,8 @@ pub enum Kind {
     Stamps,
     /// A batch of records.
     Records,
+    /// What a model makes of the records of a part of a batch: search by meaning compares it.
+    Meaning,
     /// A source.
     Source,
     /// A deleted record, by its id.
@@ -72,6 +74,7 @@ impl Kind {
             Kind::Imported => "imported",
             Kind::Stamps => "stamps",
             Kind::Records => "records",
+            Kind::Meaning => "meaning",
             Kind::Source => "source",
             Kind::Deleted => "deleted",
             Kind::Dataset => "dataset",

@@ -28,6 +28,7 @@ pub mod license;
 pub mod log;
 pub mod machine;
 pub mod manual;
+pub mod meaning;
 pub mod model;
 pub mod network;
 pub mod offer;

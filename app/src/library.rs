@@ -10,7 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::home::{Home, Kind};
 use crate::record::Record;
 use crate::seen::{Seen, Word};
-use crate::{random, view};
+use crate::{meaning, random, view};
 
 /// A record's identity: the digest of all that it holds.
 pub type RecordId = [u8; 32];
@@ -99,7 +99,8 @@ impl Ids {
     }
 }
 
-fn deleted(home: &Home) -> Result<HashSet<RecordId>> {
+/// The ids of records that were deleted, taken out or not.
+pub(crate) fn deleted(home: &Home) -> Result<HashSet<RecordId>> {
     home.names(Kind::Deleted)?.iter().map(|name| parse_id(name)).collect()
 }
 
@@ -111,10 +112,7 @@ pub fn each(home: &Home, sources: &[String], visit: &mut dyn FnMut(Place, Record
     let deleted = deleted(home)?;
     let names = if sources.is_empty() { home.names(Kind::Source)? } else { sources.to_vec() };
     for name in names {
-        let source: Source = home.find(Kind::Source, &name)?.ok_or_else(|| {
-            Error::not_found(format!("there is no source {name:?}")).hint("`usufruct source list` shows them.")
-        })?;
-        for batch in 0..source.batches {
+        for batch in 0..source(home, &name)?.batches {
             for (index, record) in read_batch(home, &name, batch)?.into_iter().enumerate() {
                 let Some(record) = record else { continue };
                 if deleted.is_empty() || !deleted.contains(&record.identity()?) {
@@ -126,11 +124,42 @@ pub fn each(home: &Home, sources: &[String], visit: &mut dyn FnMut(Place, Record
     Ok(())
 }
 
+/// The source with this name.
+///
+/// # Errors
+/// `NotFound` where there is none.
+pub(crate) fn source(home: &Home, name: &str) -> Result<Source> {
+    home.find(Kind::Source, name)?.ok_or_else(|| {
+        Error::not_found(format!("there is no source {name:?}")).hint("`usufruct source list` shows them.")
+    })
+}
+
 /// The records at `places`, in that order.
 ///
 /// # Errors
 /// `Integrity` where a batch was altered, `Refused` where a record was deleted.
 pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> Result<()>) -> Result<Vec<Record>> {
+    there(home, places, progress)?
+        .into_iter()
+        .enumerate()
+        .map(|(position, record)| {
+            record.ok_or_else(|| {
+                Error::refused(format!("record {position} of the dataset was deleted from the vault"))
+                    .hint("Create the dataset again under another name.")
+            })
+        })
+        .collect()
+}
+
+/// The records at `places`, in that order; nothing for one that was taken out.
+///
+/// # Errors
+/// `Integrity` where a batch was altered.
+pub(crate) fn there(
+    home: &Home,
+    places: &[Place],
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<Vec<Option<Record>>> {
     let mut wanted: BTreeMap<(&str, u32), Vec<usize>> = BTreeMap::new();
     for (position, place) in places.iter().enumerate() {
         wanted.entry((&place.source, place.batch)).or_default().push(position);
@@ -145,20 +174,11 @@ pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> R
         }
         progress(done, places.len() as u64)?;
     }
-    found
-        .into_iter()
-        .enumerate()
-        .map(|(position, record)| {
-            record.ok_or_else(|| {
-                Error::refused(format!("record {position} of the dataset was deleted from the vault"))
-                    .hint("Create the dataset again under another name.")
-            })
-        })
-        .collect()
+    Ok(found)
 }
 
 /// A batch, with nothing in the places of records that were deleted.
-fn read_batch(home: &Home, source: &str, batch: u32) -> Result<Vec<Option<Record>>> {
+pub(crate) fn read_batch(home: &Home, source: &str, batch: u32) -> Result<Vec<Option<Record>>> {
     home.find(Kind::Records, &batch_name(source, batch))?.ok_or_else(|| {
         Error::integrity(format!("batch {batch} of source {source:?} is missing from the vault"))
             .hint("`usufruct vault check --read-data` says what else is.")
@@ -183,7 +203,7 @@ pub(crate) fn sources_with(home: &Home, ids: &HashSet<RecordId>) -> Result<BTree
     Ok(found)
 }
 
-/// Takes records out of the batches of some sources; the others keep their places. They stay marked as deleted, for good.
+/// Takes records out of the batches of some sources, and their vectors; the others keep their places. They stay marked as deleted, for good.
 /// The caller commits.
 ///
 /// # Errors
@@ -193,15 +213,19 @@ pub(crate) fn take_out(home: &mut Home, sources: &BTreeSet<String>, ids: &HashSe
         let source: Source = home.find(Kind::Source, name)?.unwrap_or_default();
         for batch in 0..source.batches {
             let mut records = read_batch(home, name, batch)?;
-            let mut taken = false;
-            for place in &mut records {
+            let mut taken = Vec::new();
+            for (index, place) in records.iter_mut().enumerate() {
                 let id = place.as_ref().map(Record::identity).transpose()?;
                 if id.is_some_and(|id| ids.contains(&id)) {
-                    (*place, taken) = (None, true);
+                    *place = None;
+                    taken.push(index as u32);
                 }
             }
-            if taken {
+            if !taken.is_empty() {
                 home.keep(Kind::Records, &batch_name(name, batch), &records)?;
+            }
+            for index in taken {
+                meaning::forget(home, &Place { source: name.clone(), batch, index })?;
             }
         }
     }
@@ -325,17 +349,25 @@ pub fn sources(home: &Home) -> Result<view::Sources> {
 pub fn search(home: &Home, source: Option<&str>, query: &str, limit: usize) -> Result<view::Records> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let sources: Vec<String> = source.map(str::to_owned).into_iter().collect();
-    let mut found = Vec::new();
+    // Only what is shown is held: the vault may have more than memory takes.
+    let (mut newest, mut total) = (Vec::<Record>::new(), 0);
     each(home, &sources, &mut |_, record| {
-        let text = searched(&record).to_lowercase();
-        if words.iter().all(|word| text.contains(word)) {
-            found.push(record);
+        if words.is_empty() || holds(&record, &words) {
+            total += 1;
+            let rank = newest.partition_point(|known| known.time >= record.time);
+            if rank < limit {
+                newest.truncate(limit - 1);
+                newest.insert(rank, record);
+            }
         }
         Ok(())
     })?;
-    let total = found.len() as u64;
-    found.sort_by_key(|record| std::cmp::Reverse(record.time));
-    Ok(view::Records { total, records: found.iter().take(limit).map(shown).collect::<Result<_>>()? })
+    Ok(view::Records { total, records: newest.iter().map(shown).collect::<Result<_>>()? })
+}
+
+fn holds(record: &Record, words: &[String]) -> bool {
+    let text = searched(record).to_lowercase();
+    words.iter().all(|word| text.contains(word))
 }
 
 fn searched(record: &Record) -> String {
@@ -368,6 +400,7 @@ pub(crate) fn shown_as(record: &Record, masked: &[view::Identifier]) -> Result<v
         source: record.source.clone(),
         time: record.time.map(crate::time::rfc3339),
         preview,
+        closeness: None,
     })
 }
 

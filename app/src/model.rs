@@ -11,6 +11,9 @@ use crate::{home, view};
 /// The file that says where an added model is.
 const LINK_ENDING: &str = ".model";
 
+/// The model where none is named.
+pub const DEFAULT: &str = "all-MiniLM-L6-v2";
+
 /// A model that a job may use.
 pub struct Known {
     /// Its name.
@@ -104,6 +107,16 @@ pub fn named(name: &str) -> Result<Known> {
         .into_iter()
         .find(|model| model.name == name || hex::encode(model.digest) == name)
         .ok_or_else(|| missing(name))
+}
+
+/// The model that records are searched with: the one that jobs use where none is named, or else the first there is.
+///
+/// # Errors
+/// `NotFound` where none is on this machine.
+pub fn for_search() -> Result<Known> {
+    let mut known = known()?;
+    let at = known.iter().position(|model| model.name == DEFAULT).unwrap_or(0);
+    if known.is_empty() { Err(missing(DEFAULT)) } else { Ok(known.swap_remove(at)) }
 }
 
 /// All models.

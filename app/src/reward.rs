@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use provenance::chain::U256;
+use provenance::chain::client::JobRecord;
 use provenance::terms::Amount;
 
 use crate::dataset;
@@ -27,10 +28,12 @@ pub async fn list(home: &Home, network: &Network) -> Result<view::Rewards> {
             credited += credit.amount;
         }
     }
+    let jobs = network.chain.jobs_for(me).await?;
     Ok(view::Rewards {
         claimable: money(claimable, network)?,
         claimed: money(credited.saturating_sub(claimable), network)?,
-        by_dataset: by_dataset(home, network).await?,
+        by_dataset: by_dataset(home, network, &jobs)?,
+        by_consumer: by_consumer(network, &jobs)?,
         tx: None,
     })
 }
@@ -118,10 +121,10 @@ struct Earned {
     from: BTreeSet<String>,
 }
 
-async fn by_dataset(home: &Home, network: &Network) -> Result<Vec<view::DatasetReward>> {
+fn by_dataset(home: &Home, network: &Network, jobs: &[JobRecord]) -> Result<Vec<view::DatasetReward>> {
     let mut earned: BTreeMap<[u8; 32], Earned> = BTreeMap::new();
-    for job in network.chain.jobs_for(home.person.address()).await? {
-        if let Some(settled) = job.settled {
+    for job in jobs {
+        if let Some(settled) = &job.settled {
             let entry = earned.entry(job.details.dataset.0).or_default();
             entry.amount += settled.amount;
             entry.jobs += 1;
@@ -141,6 +144,22 @@ async fn by_dataset(home: &Home, network: &Network) -> Result<Vec<view::DatasetR
             })
         })
         .collect()
+}
+
+fn by_consumer(network: &Network, jobs: &[JobRecord]) -> Result<Vec<view::ConsumerReward>> {
+    let mut paid: BTreeMap<String, (U256, u64)> = BTreeMap::new();
+    for job in jobs {
+        if let Some(settled) = &job.settled {
+            let (amount, jobs) = paid.entry(job.details.licensee.to_string()).or_default();
+            *amount += settled.amount;
+            *jobs += 1;
+        }
+    }
+    let mut paid: Vec<_> = paid.into_iter().collect();
+    paid.sort_by_key(|(_, (amount, _))| std::cmp::Reverse(*amount));
+    let shown =
+        |(consumer, (amount, jobs))| Ok(view::ConsumerReward { consumer, amount: money(amount, network)?, jobs });
+    paid.into_iter().map(shown).collect()
 }
 
 fn money(units: U256, network: &Network) -> Result<String> {

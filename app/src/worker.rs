@@ -6,6 +6,7 @@
 //! spelling only. What comes out of a worker is believed by nobody: it passes `crate::gate` before it leaves.
 
 pub mod cage;
+pub mod encoder;
 mod filter;
 pub mod import;
 mod inside;

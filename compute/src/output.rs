@@ -110,6 +110,16 @@ impl FromStr for Dtype {
     }
 }
 
+/// The cosine between two rows in int8, from -1 to 1; 0 where one of them is all zeros. Numbers that only one row has count as 0.
+/// Sums are of whole numbers, so that the same rows give the same value on every machine.
+pub fn cosine(one: &[u8], other: &[u8]) -> f32 {
+    let wide = |value: &u8| i32::from(value.cast_signed());
+    let length = |row: &[u8]| row.iter().map(|value| wide(value) * wide(value)).sum::<i32>();
+    let product: i32 = one.iter().zip(other).map(|(a, b)| wide(a) * wide(b)).sum();
+    let lengths = f64::from(length(one)) * f64::from(length(other));
+    if lengths > 0.0 { (f64::from(product) / lengths.sqrt()) as f32 } else { 0.0 }
+}
+
 /// The rows that came out, in the order of the rows that went in, as many as went in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {

@@ -15,6 +15,7 @@ use tauri::{AppHandle, Emitter, Manager, async_runtime};
 use crate::confirm::{Confirm, Question};
 use crate::dialog::{self, Choose};
 use crate::hold::Hold;
+use crate::nearest::Warm;
 use crate::notice::Notice;
 use crate::task::{Outcome, Running};
 use crate::windows::{self, Beside};
@@ -44,6 +45,8 @@ pub struct Desk {
     pub tasks: Running,
     /// What is asked.
     pub confirm: Arc<Confirm>,
+    /// The model that searches by meaning.
+    pub warm: Warm,
     /// Files that were dropped or chosen, until they are imported.
     offered: Arc<Mutex<Vec<PathBuf>>>,
     /// How long the vault stays open without use, whatever the settings say.
@@ -61,6 +64,7 @@ impl Desk {
             hold: Arc::new(Hold::new(dir, idle.unwrap_or(USUAL), move || locking.state::<Desk>().locked())),
             tasks: Running::new(move || tell(&telling, Change::Tasks)),
             confirm: Arc::default(),
+            warm: Warm::default(),
             offered: Arc::default(),
             idle,
             closing: Arc::default(),
@@ -342,7 +346,10 @@ impl Desk {
     pub fn lock(&self) -> Result<()> {
         self.tasks.stop_all();
         self.confirm.withdraw();
-        self.hold.lock(|| Beside::ALL.into_iter().try_for_each(|window| windows::close(&self.app, window)))
+        let closed =
+            self.hold.lock(|| Beside::ALL.into_iter().try_for_each(|window| windows::close(&self.app, window)));
+        self.warm.end();
+        closed
     }
 
     /// The vault locked by itself: the same, and the page begins again, so that nothing it showed stays.

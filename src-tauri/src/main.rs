@@ -5,6 +5,7 @@ mod confirm;
 mod desk;
 mod dialog;
 mod hold;
+mod nearest;
 mod notice;
 mod phrase;
 mod sleep;

@@ -25,6 +25,8 @@ pub enum Outcome {
     Exported(Exported),
     /// A job, further than before.
     Job(Box<Job>),
+    /// Nothing but that it is done.
+    Done,
 }
 
 /// All tasks since the program started.
@@ -109,7 +111,7 @@ impl Running {
         let stages: &[Stage] = match kind {
             TaskKind::Job => &[Stage::Read, Stage::Compute, Stage::Commit, Stage::Prove],
             TaskKind::Settle => &[Stage::Settle],
-            TaskKind::Import | TaskKind::Backup => &[],
+            TaskKind::Import | TaskKind::Backup | TaskKind::Meaning => &[],
         };
         let view = Task {
             id: self.shared.next.fetch_add(1, Ordering::Relaxed),
@@ -192,6 +194,7 @@ impl One {
             Ok(Outcome::Imported(imported)) => view.imported = Some(imported),
             Ok(Outcome::Exported(exported)) => view.exported = Some(exported),
             Ok(Outcome::Job(job)) => view.job = Some(*job),
+            Ok(Outcome::Done) => {}
             Err(error) => {
                 let stopped = error.code == Code::Interrupted || self.stopped.load(Ordering::SeqCst);
                 view.state = if stopped { TaskState::Stopped } else { TaskState::Failed };

@@ -277,6 +277,33 @@ fn identifiers_are_reported_dropped_and_masked() {
 }
 
 #[test]
+fn records_are_found_by_their_meaning_once_they_were_read() {
+    let market = Market::open();
+    let folder = market.folder.path().join("diary");
+    notes(&folder, "the harbor", 5);
+    std::fs::write(folder.join("ill.txt"), "My fever is gone; the physician came twice.").expect("a note");
+    market.contributor.run(&["import", &folder.to_string_lossy()]);
+    let window = open(&market, &[]);
+    window.type_into("#passphrase", &format!("{}\u{e007}", market.contributor.passphrase));
+    window.click("[data-testid=page-data]");
+    window.click("label:has([data-testid=search-meaning])");
+    assert_eq!(window.invoke("meaning_show", &json!({})).expect("a status")["unread"], 6);
+    window.click("[data-testid=meaning-read]");
+    until("the reading", || {
+        (window.invoke("meaning_show", &json!({})).expect("a status")["unread"] == 0).then_some(())
+    });
+    window.type_into("[data-testid=record-list]", "being ill and seeing a doctor");
+    until("the nearest record", || window.text(".records tbody tr").contains("physician").then_some(()));
+    let asked = json!({"source": null, "query": "being ill and seeing a doctor", "limit": 2});
+    let found = window.invoke("meaning_search", &asked).expect("records");
+    assert_eq!((&found["total"], found["records"].as_array().map(Vec::len)), (&json!(6), Some(2)), "{found}");
+    // The model ends with the lock, and what it found leaves the page.
+    window.invoke("vault_lock", &json!({})).expect("locked");
+    assert_eq!(window.invoke("meaning_search", &asked).expect_err("open")["code"], "locked");
+    assert!(!window.said().contains("panicked"), "{}", window.said());
+}
+
+#[test]
 fn counted_field_is_chosen_with_the_dataset() {
     let market = Market::open();
     market.import_amounts("ledger", &["1".to_owned(), "2.5".to_owned(), "40".to_owned()]);

@@ -263,6 +263,7 @@ fn planted_canaries_are_in_no_file_and_no_log_of_the_program() {
     run(&["init"], 0);
     run(&["import", &planted.to_string_lossy(), "--source", &canaries[1]], 9);
     assert!(run(&["record", "search", &canaries[2]], 0).contains(&canaries[2]), "the canaries did not go in");
+    run(&["record", "search", "--meaning", &canaries[5], "--device", "cpu"], 0);
     run(&["dataset", "create", &canaries[3], "--source", &canaries[1]], 0);
     let found: serde_json::Value = serde_json::from_str(&run(&["record", "search", &canaries[4]], 0)).expect("JSON");
     let deleted = found["records"][0]["id"].as_str().expect("a record").to_owned();

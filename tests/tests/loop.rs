@@ -47,6 +47,7 @@ fn loop_runs_whole_and_pays() {
     assert_eq!(rewards["claimable"], "2.5 USU");
     assert_eq!(rewards["by_dataset"][0]["dataset_id"], dataset.as_str());
     assert_eq!(rewards["by_dataset"][0]["name"], "diary");
+    assert_eq!(rewards["by_consumer"][0]["amount"], "2.5 USU");
     assert_eq!(market.contributor.run(&["reward", "claim"])["claimed"], "2.5 USU");
     assert_ne!(market.balance(&market.contributor), before);
     market.contributor.fails(8, &["reward", "claim"]);

@@ -37,6 +37,15 @@ export const commands = {
 	sourceList: () => __TAURI_INVOKE<Sources>("source_list"),
 	/**  Records that contain every word of `query` (all for an empty one), newest first; of one source where it is named. */
 	recordList: (source: string | null, query: string, limit: number) => __TAURI_INVOKE<Records>("record_list", { source, query, limit }),
+	/**  Which model reads records for their meaning, and how many it has not read yet. */
+	meaningShow: () => __TAURI_INVOKE<Meaning>("meaning_show"),
+	/**  Reads, as a task, the records that the model has not read yet. It runs on this machine. */
+	meaningRead: () => __TAURI_INVOKE<Task>("meaning_read"),
+	/**
+	 *  The records that mean something near to `query`, nearest first; of one source where it is named. Those that the model has
+	 *  not read are not found.
+	 */
+	meaningSearch: (source: string | null, query: string, limit: number) => __TAURI_INVOKE<Records>("meaning_search", { source, query, limit }),
 	/**  Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay until the vault is collected. */
 	recordDelete: (record: string) => __TAURI_INVOKE<Deleted>("record_delete", { record }),
 	/**  Takes a deletion back: until the vault was locked and is opened again. */
@@ -296,6 +305,16 @@ export type Confirmation = {
 	network: string | null,
 	/**  What becomes public, leaves or is paid, in plain words. */
 	facts: string[],
+};
+
+/**  What one consumer paid. */
+export type ConsumerReward = {
+	/**  Its account. */
+	consumer: string,
+	/**  What it paid in all. */
+	amount: string,
+	/**  For how many settled jobs. */
+	jobs: number,
 };
 
 /**  The addresses of a network's contracts. */
@@ -685,6 +704,14 @@ export type Log = {
 	lines: string[],
 };
 
+/**  What searching by meaning has to go on. */
+export type Meaning = {
+	/**  The model that reads; none where none is on this machine. */
+	model: string | null,
+	/**  Records that it has not read yet: they are not found. */
+	unread: number,
+};
+
 /**  One embedding model. */
 export type Model = {
 	/**  Its name. */
@@ -925,6 +952,8 @@ export type Record = {
 	time: string | null,
 	/**  The beginning of its text. */
 	preview: string,
+	/**  The cosine between what it means and what was looked for, 1 at most; only in a search by meaning. */
+	closeness: number | null,
 };
 
 /**  `record list`, `record search` */
@@ -943,6 +972,8 @@ export type Rewards = {
 	claimed: string,
 	/**  By dataset. */
 	by_dataset: DatasetReward[],
+	/**  By consumer, who paid most first. */
+	by_consumer: ConsumerReward[],
 	/**  The withdrawal, where this command made one. */
 	tx: string | null,
 };
@@ -1063,7 +1094,7 @@ export type Task = {
 	id: number,
 	/**  What it does. */
 	kind: TaskKind,
-	/**  What with: a source's name, or a job's id. */
+	/**  What with: a source's name, a job's id, or nothing. */
 	subject: string,
 	/**  How it stands. */
 	state: TaskState,
@@ -1098,7 +1129,9 @@ export type TaskKind =
 /**  Settles a job. */
 "settle" | 
 /**  Writes an encrypted backup. */
-"backup";
+"backup" | 
+/**  Reads records with the model, so that they are found by their meaning. */
+"meaning";
 
 /**  How a task stands. */
 export type TaskState = 

@@ -1,10 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { bytes, count, date, fromNow, isOne, money, span } from "./format";
+import { bytes, closeness, count, date, fromNow, isOne, money, span } from "./format";
 
 describe("format", () => {
   it("groups digits as the language does", () => {
     expect(count(48210, "en")).toBe("48,210");
     expect(count(48210, "fr")).toBe("48\u202f210");
+  });
+
+  it("writes closeness in hundredths", () => {
+    expect([0.6, 1, -0.126, null].map((value) => closeness(value, "en"))).toEqual(["0.60", "1.00", "-0.13", ""]);
+    expect(closeness(0.5, "fr")).toBe("0,50");
   });
 
   it("writes sizes in binary units at their edges", () => {

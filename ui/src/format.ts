@@ -11,6 +11,11 @@ export function count(value: number, language: Locale = locale()): string {
   return new Intl.NumberFormat(language).format(value);
 }
 
+/** How close two things are, from -1 to 1, in hundredths. */
+export function closeness(value: number | null, language: Locale = locale()): string {
+  return value === null ? "" : new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value);
+}
+
 /** Whether `value` takes the singular. */
 export function isOne(value: number, language: Locale = locale()): boolean {
   return new Intl.PluralRules(language).select(value) === "one";

@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { FRENCH } from "./french";
-import { said } from "./said";
+import { BEGINNINGS } from "./frenchFailures";
+import { said, SENTENCES } from "./said";
 
 /** What the vault says, from where it says it; gaps in the shape that Rust writes them in or not. */
-const CRATES = ["../provenance/src", "../app/src", "../src-tauri/src"];
+const CRATES = ["../provenance/src", "../app/src", "../src-tauri/src", "../vault/src"];
 const SOURCES = CRATES.flatMap((folder) => readdirSync(folder, { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)))
   .filter((file) => file.endsWith(".rs"))
   .map((file) => readFileSync(file, "utf8"))
   .join("\n")
-  .replace(/\{[A-Za-z_.:?]*\}/g, "{}")
+  .replace(/\{[A-Za-z0-9_.:?]*\}/g, "{}")
   .replaceAll('\\"', '"')
   .replace(/\\\n\s*/g, "");
 
 describe("what the vault says", () => {
-  it.each(FRENCH)("is still said as translated: %s", (english) => expect(SOURCES).toContain(english));
+  it.each([...SENTENCES, ...BEGINNINGS])("is still said as translated: %s", (english) => expect(SOURCES).toContain(english));
 
   it("is translated with what stands in its gaps", () => {
     expect(said("That it has 1248 records, of kind mail, note.", "fr")).toEqual({ words: "Qu’il a 1248 enregistrements, de type mail, note.", language: "fr" });
@@ -28,6 +28,12 @@ describe("what the vault says", () => {
     expect(said("no text, no fields, no logs, no timings!", "fr").language).toBe("en");
   });
 
+  it("is translated behind a word that says what kind of failure it is", () => {
+    expect(said("not found: no vault in /home/ada", "fr")).toEqual({ words: "introuvable\u00a0: aucun coffre dans /home/ada", language: "fr" });
+    expect(said("not found: something new", "fr")).toEqual({ words: "not found: something new", language: "en" });
+    expect(said("not found: no vault in /home/ada", "en").language).toBe("en");
+  });
+
   it("is not led astray by what a person wrote into a gap", () => {
     expect(said('The name "$1 $& <b>" and the description.', "fr").words).toBe("Le nom «\u00a0$1 $& <b>\u00a0» et la description.");
   });
@@ -35,7 +41,7 @@ describe("what the vault says", () => {
   it("fills every gap", () => {
     // One says “a linear head” or “adapters and a linear head”, which is not repeated.
     const dropped = "{} that tell {}";
-    for (const [english, french] of FRENCH) {
+    for (const [english, french] of SENTENCES) {
       const gaps = english.split("{}").length - (english.startsWith(dropped) ? 2 : 1);
       expect((french.match(/\$\d/g) ?? []).length, english).toBe(gaps);
     }

@@ -41,6 +41,18 @@ test("the recovery window asks for two words before it closes", async ({ open, p
   await expect(page.locator(".word")).toHaveCount(0);
 });
 
+test("the confirmation window says what will happen, and takes no answer at once", async ({ open, page }) => {
+  await open({}, "", "confirm.html?lang=fr");
+  await expect(page.locator("h1")).toHaveText("Laisser cette demande s’exécuter et son résultat sortir\u00a0?");
+  const facts = page.locator("section li");
+  await expect(facts).toHaveCount(6);
+  await expect(facts.last()).toHaveText("0x71C7656EC7ab88b098defB751B7401B5f6d8976F paie 2.5 USU pour cela");
+  // Nothing in it is left in English.
+  await expect(facts.locator("[lang=en]")).toHaveCount(0);
+  await page.getByTestId("confirm-no").click();
+  await expect.poll(async () => (await calls(page)).at(-1)).toEqual(["confirm_no", { nonce: "7f" }]);
+});
+
 test("the recover window counts the words and says what is wrong", async ({ open, page }) => {
   await open({ vault: "none" }, "", "recover.html");
   await page.locator("#phrase").fill("too few words");
@@ -92,6 +104,40 @@ test("records: searched, deleted, and brought back", async ({ open, page }) => {
   await expect(page.getByText("50 of 50")).toBeVisible();
   await page.getByTestId("record-list").fill("nothing like it");
   await expect(page.getByText("Nothing fits.")).toBeVisible();
+});
+
+test("records by their meaning: read by the model first, then found", async ({ open, page }) => {
+  await open({}, "data");
+  await page.getByTestId("search-words").focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByTestId("search-meaning")).toBeChecked();
+  await expect(page.getByText("Say it in your own words")).toBeVisible();
+  await expect(page.getByText("652 records have not been read")).toBeVisible();
+  await page.getByTestId("meaning-read").click();
+  await expect(page.getByText("128 of 652 records")).toBeVisible();
+  await page.getByTestId("task-stop").click();
+  await expect(page.getByText("What was read until then is kept.")).toBeVisible();
+  await page.getByTestId("record-list").fill("birds by the water");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("The nearest 12 of 47,558")).toBeVisible();
+  await expect(page.locator(".records tbody tr").first()).toContainText("0.62");
+  await page.getByTestId("record-list").fill("");
+  await expect(page.getByText("Say it in your own words")).toBeVisible();
+  await page.getByTestId("search-words").check({ force: true });
+  await expect(page.getByText("50 of 48,210")).toBeVisible();
+  await expect(page.locator(".records thead")).not.toContainText("Closeness");
+});
+
+test("without the model, searching by meaning says how to get it", async ({ open, page }) => {
+  await open({}, "data");
+  await page.evaluate(() => void (window.mocked!.state.model = null));
+  await page.getByTestId("search-meaning").check({ force: true });
+  await expect(page.getByTestId("meaning-model")).toContainText("usufruct-model");
+  await page.getByTestId("record-list").fill("birds");
+  await page.keyboard.press("Enter");
+  expect((await calls(page)).some(([name]) => name === "meaning_search")).toBe(false);
+  await page.getByTestId("meaning-model").getByRole("button").click();
+  await expect(page.locator("h1")).toHaveText("Settings");
 });
 
 test("files held over the window, dropped, and left alone", async ({ open, page }) => {

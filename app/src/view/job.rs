@@ -292,6 +292,17 @@ pub struct DatasetReward {
     pub from: Vec<String>,
 }
 
+/// What one consumer paid.
+#[derive(Serialize, specta::Type)]
+pub struct ConsumerReward {
+    /// Its account.
+    pub consumer: String,
+    /// What it paid in all.
+    pub amount: String,
+    /// For how many settled jobs.
+    pub jobs: u64,
+}
+
 /// `reward list`, `reward claim`
 #[derive(Serialize, specta::Type)]
 pub struct Rewards {
@@ -301,6 +312,8 @@ pub struct Rewards {
     pub claimed: String,
     /// By dataset.
     pub by_dataset: Vec<DatasetReward>,
+    /// By consumer, who paid most first.
+    pub by_consumer: Vec<ConsumerReward>,
     /// The withdrawal, where this command made one.
     pub tx: Option<String>,
 }

@@ -16,6 +16,8 @@ pub enum TaskKind {
     Settle,
     /// Writes an encrypted backup.
     Backup,
+    /// Reads records with the model, so that they are found by their meaning.
+    Meaning,
 }
 
 /// How a task stands.
@@ -39,7 +41,7 @@ pub struct Task {
     pub id: u32,
     /// What it does.
     pub kind: TaskKind,
-    /// What with: a source's name, or a job's id.
+    /// What with: a source's name, a job's id, or nothing.
     pub subject: String,
     /// How it stands.
     pub state: TaskState,

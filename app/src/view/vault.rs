@@ -116,6 +116,17 @@ pub struct Record {
     pub time: Option<String>,
     /// The beginning of its text.
     pub preview: String,
+    /// The cosine between what it means and what was looked for, 1 at most; only in a search by meaning.
+    pub closeness: Option<f32>,
+}
+
+/// What searching by meaning has to go on.
+#[derive(Serialize, specta::Type, Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// The model that reads; none where none is on this machine.
+    pub model: Option<String>,
+    /// Records that it has not read yet: they are not found.
+    pub unread: u64,
 }
 
 /// `record list`, `record search`
@@ -129,10 +140,14 @@ pub struct Records {
 
 impl Display for Records {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let near = self.records.iter().any(|record| record.closeness.is_some());
         let rows = self.records.iter().map(|r| {
-            vec![r.id[..12].to_owned(), r.kind.clone(), r.time.clone().unwrap_or_default(), r.preview.clone()]
+            let row = [r.id[..12].to_owned(), r.kind.clone(), r.time.clone().unwrap_or_default(), r.preview.clone()];
+            let closeness = r.closeness.map(|closeness| format!("{closeness:.2}"));
+            closeness.into_iter().chain(row).collect()
         });
-        table(f, &["record", "kind", "time", "text"], rows)?;
+        let names = ["close", "record", "kind", "time", "text"];
+        table(f, if near { &names } else { &names[1..] }, rows)?;
         if self.total > self.records.len() as u64 {
             writeln!(f, "{} of {}", self.records.len(), self.total)?;
         }

@@ -1,6 +1,6 @@
 //! The output file: one way to write it, everything else refused.
 
-use compute::output::{from_safetensors, row_bytes, to_safetensors};
+use compute::output::{MAX_DIMENSION, cosine, from_safetensors, row_bytes, to_safetensors};
 use compute::{Dtype, Error, Output};
 use proptest::prelude::*;
 use safetensors::tensor::TensorView;
@@ -20,6 +20,21 @@ fn refused(file: &[u8]) -> String {
 #[test]
 fn row_bytes_are_little_endian() {
     assert_eq!(row_bytes(&[1.0, -2.0]), [0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0]);
+}
+
+#[test]
+fn cosine_of_rows_is_that_of_their_directions() {
+    let row = |values: &[f32]| Dtype::Int8.row(values);
+    let (east, north) = (row(&[1.0, 0.0]), row(&[0.0, 1.0]));
+    assert_eq!(cosine(&east, &east), 1.0);
+    assert_eq!(cosine(&east, &north), 0.0);
+    assert_eq!(cosine(&east, &row(&[-0.2, 0.0])), -1.0);
+    assert!((cosine(&east, &row(&[3.0, 3.0])) - 0.5f32.sqrt()).abs() < 1e-6);
+    assert_eq!(cosine(&east, &row(&[0.0, 0.0])), 0.0);
+    assert_eq!(cosine(&[], &[]), 0.0);
+    // No sum over the widest row is too great.
+    let widest = vec![129u8; MAX_DIMENSION];
+    assert_eq!(cosine(&widest, &widest), 1.0);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Sources and records: imported, searched, deleted.
 
-use app::view::{Deleted, ImportPreview, Records, Sources, Task};
-use app::{library, preview};
+use app::view::{Deleted, ImportPreview, Meaning, Records, Sources, Task};
+use app::{library, meaning, preview};
 use tauri::State;
 
 use crate::desk::{Answer, Desk};
 use crate::dialog::Choose;
+use crate::nearest;
 
 /// The sources in the vault.
 #[tauri::command]
@@ -19,6 +20,33 @@ pub async fn source_list(desk: State<'_, Desk>) -> Answer<Sources> {
 #[specta::specta]
 pub async fn record_list(desk: State<'_, Desk>, source: Option<String>, query: String, limit: u32) -> Answer<Records> {
     desk.open(move |home| library::search(home, source.as_deref(), &query, limit as usize)).await
+}
+
+/// Which model reads records for their meaning, and how many it has not read yet.
+#[tauri::command]
+#[specta::specta]
+pub async fn meaning_show(desk: State<'_, Desk>) -> Answer<Meaning> {
+    desk.open(|home| meaning::status(home)).await
+}
+
+/// Reads, as a task, the records that the model has not read yet. It runs on this machine.
+#[tauri::command]
+#[specta::specta]
+pub async fn meaning_read(desk: State<'_, Desk>) -> Answer<Task> {
+    desk.off(nearest::read).await
+}
+
+/// The records that mean something near to `query`, nearest first; of one source where it is named. Those that the model has
+/// not read are not found.
+#[tauri::command]
+#[specta::specta]
+pub async fn meaning_search(
+    desk: State<'_, Desk>,
+    source: Option<String>,
+    query: String,
+    limit: u32,
+) -> Answer<Records> {
+    desk.off(move |desk| desk.warm.search(desk, source.as_deref(), &query, limit as usize)).await
 }
 
 /// Deletes a record: no list, search or new dataset holds it from then on. Its bytes stay until the vault is collected.

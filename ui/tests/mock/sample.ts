@@ -38,6 +38,7 @@ export function records(count: number): Row[] {
     source: ["letters", "garden-diary", "chats", "garden-diary", "letters", "garden-diary", "letters", "garden-diary"][index % 8]!,
     time: index % 8 === 5 ? null : at(-index * 3 - 1),
     preview: TEXTS[index % TEXTS.length]!,
+    closeness: null,
   }));
 }
 
@@ -88,7 +89,7 @@ export const licenses: License[] = [
   { license_id: id("c2"), status: "used up", side: "given", runs: 1, runs_left: 0, bought_at: at(-6), expires_at: at(24), actions: ["embed"], dataset_id: DATASET_ID, licensee: CLINIC, tx: null, public: [] },
 ];
 
-const LEAVES = [
+export const LEAVES = [
   "1248 rows of 384 numbers (f32), one for each record: 1916928 bytes, sealed and padded to whole MiB",
   "a salted commitment to each record (nothing can be read from it)",
   "the name of the model, and whether a CPU or a GPU computed it",

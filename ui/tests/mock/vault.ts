@@ -27,7 +27,7 @@ const refuse = (code: string, message: string, hint: string | null = null): neve
 
 /** The keys of texts that come from files, from people or from other machines. */
 const TOLD = new Set(
-  "worst name title label preview source file reason dataset description subject note device model legal_text public leaves fields released kinds license proofs version home says detail backed_by licensee consumer out problems examples folder value template wallet".split(" "),
+  "facts worst name title label preview source file reason dataset description subject note device model legal_text public leaves fields released kinds license proofs version home says detail backed_by licensee consumer out problems examples folder value template wallet".split(" "),
 );
 
 export function vault(start: Start) {
@@ -61,6 +61,9 @@ export function vault(start: Start) {
     claimable: full ? "6.5 USU" : "0 USU",
     claimed: full ? "11.5 USU" : "0 USU",
     offered: false,
+    /** The model's name, where it is there, and records that it has not read. */
+    model: "all-MiniLM-L6-v2" as string | null,
+    unread: full ? 652 : 0,
     tasks: [] as Task[],
     settings: { auto_lock_minutes: 10, language: start.language ?? "english", theme: start.theme ?? "light", device: "auto", notifications: true } as Settings,
     calls: [] as [string, Record<string, unknown>][],
@@ -140,6 +143,15 @@ export function vault(start: Start) {
       opened();
       const found = state.rows.filter((row) => (!source || row.source === source) && query.toLowerCase().split(/\s+/).every((word) => row.preview.toLowerCase().includes(word)));
       return { total: query || source ? found.length : status().records, records: told(found.slice(0, limit)) };
+    },
+    meaningShow: () => (opened(), { model: state.model, unread: state.unread }),
+    meaningRead: () => (state.model ? task("meaning", "", { done: 128, total: state.unread }) : refuse("not_found", "the model all-MiniLM-L6-v2 is not on this machine")),
+    meaningSearch: (source, query, limit) => {
+      opened();
+      if (query.trim() === "") refuse("usage", "what is looked for has 1 to 4096 bytes");
+      const rows = state.rows.filter((row) => !source || row.source === source);
+      const near = rows.slice(0, Math.min(limit, 12)).map((row, index) => ({ ...row, closeness: 0.62 - index * 0.031 }));
+      return { total: status().records - state.unread, records: told(near) };
     },
     recordDelete: (record) => {
       const row = state.rows.find((one) => one.id === record) ?? refuse("not_found", "no such record");
@@ -286,12 +298,12 @@ export function vault(start: Start) {
       ],
     }),
     bundleExport: () => ({ file: "/home/ada/job.bundle", bytes: 40_960, valid: true, checks: [] }),
-    rewardList: () => (networked(), { claimable: state.claimable, claimed: state.claimed, by_dataset: full ? told([{ name: "letters", dataset_id: sample.DATASET_ID, amount: "18 USU", jobs: 6, from: [] }]) : [], tx: null }),
+    rewardList: () => (networked(), { claimable: state.claimable, claimed: state.claimed, by_dataset: full ? told([{ name: "letters", dataset_id: sample.DATASET_ID, amount: "18 USU", jobs: 6, from: [] }]) : [], by_consumer: full ? [{ consumer: sample.payments[0]!.consumer, amount: "11.5 USU", jobs: 4 }, { consumer: sample.payments[1]!.consumer, amount: "6.5 USU", jobs: 2 }] : [], tx: null }),
     rewardHistory: () => (networked(), { payments: full ? told(sample.payments) : [], symbol: "USU" }),
     rewardClaim: () => {
       state.claimed = "18 USU";
       state.claimable = "0 USU";
-      return { claimable: "0 USU", claimed: "6.5 USU", by_dataset: [], tx: "0x1" };
+      return { claimable: "0 USU", claimed: "6.5 USU", by_dataset: [], by_consumer: [], tx: "0x1" };
     },
     rewardExport: () => ({ file: "/home/ada/rewards.csv", bytes: 640 }),
     networkList: () => (opened(), { networks: told(chosen()) }),
@@ -323,6 +335,9 @@ export function vault(start: Start) {
     recoverFolder: () => "/mnt/backup",
     recoverVault: (phrase) => (phrase.startsWith("amber") ? [] : refuse("usage", "this is no recovery phrase: word 1 is unknown")),
     recoverClose: () => null,
+    confirmShow: () => ({ nonce: "7f", act: "approve", subject: said(sample.JOB_IDS.asked), network: said("embedded"), facts: told({ facts: [...sample.LEAVES, `${sample.WALLET} pays 2.5 USU for it`] }).facts }),
+    confirmYes: () => null,
+    confirmNo: () => null,
   };
   return { state, answers, turns: () => turn };
 }

@@ -19,9 +19,6 @@ use crate::progress::Progress;
 use crate::view::Check;
 use crate::{model, proving, random, release};
 
-/// The model where none is named.
-pub(super) const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
-
 pub(super) fn ask(asking: &Asking<'_>) -> Result<Asked> {
     if asking.label.is_some() {
         return Err(Error::usage("embed takes no --label"));
@@ -32,7 +29,7 @@ pub(super) fn ask(asking: &Asking<'_>) -> Result<Asked> {
         params.dtype = dtype;
     }
     params.check()?;
-    let model = model::named(asking.model.unwrap_or(DEFAULT_MODEL))?;
+    let model = model::named(asking.model.unwrap_or(model::DEFAULT))?;
     // All of them, by name: what the request means does not change with a later program's defaults.
     Ok(Asked { model: model.digest, params: written(&params)? })
 }

@@ -61,7 +61,7 @@ impl Kept {
 }
 
 pub(super) fn ask(asking: &Asking<'_>, manifest: &Manifest) -> Result<Asked> {
-    let model = model::named(asking.model.unwrap_or(embed::DEFAULT_MODEL))?;
+    let model = model::named(asking.model.unwrap_or(model::DEFAULT))?;
     let labels = manifest.labels.as_ref().ok_or_else(|| {
         Error::refused("the dataset names no label to be learned")
             .hint("Its owner names one with `dataset create --label`.")
