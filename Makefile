@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/usufruct/target
 export USUFRUCT_MODEL ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/usufruct/models/all-MiniLM-L6-v2
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui test-package package package-dev bench-vault bench-zk bench-compute
+.PHONY: run demo window test setup build lint fmt test-rust test-contracts test-ui test-package package package-dev bench-desktop bench-vault bench-zk bench-compute
 
 run: build
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) --no-print-directory window; else $(MAKE) --no-print-directory demo; fi
@@ -57,6 +57,11 @@ package-dev: build
 
 test-package: package-dev
 	tools/test-package $(PACKAGES)
+
+# The window beside an empty one of the same libraries: start to first frame, and memory with 100,000 records listed.
+bench-desktop: build
+	cargo build --workspace --examples --locked
+	tools/bench-desktop
 
 # The vault beside restic, borg, rustic, bupstash and age. BENCH_PERCENT=5 takes a minute or two; tools/bench-vault says more.
 bench-vault:
