@@ -41,7 +41,7 @@ fn main() -> Outcome {
 }
 
 fn create(vault: &Path) -> Outcome {
-    Vault::create(vault, &Secret::from(PASSPHRASE), &RECOVERY, KdfCost::default())?;
+    Vault::create(vault, &Secret::from(PASSPHRASE), &RECOVERY, KdfCost::FLOOR)?;
     Ok(())
 }
 

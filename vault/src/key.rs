@@ -98,13 +98,6 @@ impl KdfCost {
     }
 }
 
-impl Default for KdfCost {
-    /// 256 MiB and 3 passes: about a second on a desktop machine.
-    fn default() -> KdfCost {
-        KdfCost { memory_kib: 256 * 1024, passes: 3, lanes: 1 }
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Passphrase,

@@ -7,7 +7,7 @@
 //! use vault::{KdfCost, Secret, Unlock, Vault};
 //! let dir = std::path::Path::new("my-vault");
 //! let passphrase = Secret::from("correct horse battery staple");
-//! let mut vault = Vault::create(dir, &passphrase, &[7; 32], KdfCost::default())?;
+//! let mut vault = Vault::create(dir, &passphrase, &[7; 32], KdfCost::FLOOR)?;
 //! let stored = vault.put("note", "first", &mut &b"hello"[..])?;
 //! vault.commit()?; // from here on the note survives a crash
 //! assert_eq!(vault.read(&stored.id)?.as_slice(), b"hello");
