@@ -44,9 +44,10 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
-    /// Starts the threads: as many as there are processors.
+    /// Starts the threads: as many as there are processors, less the one that cuts and writes.
     pub(crate) fn start(keys: &Arc<Keys>) -> Result<Sealing> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = (processors - 1).clamp(1, THREADS_MAX);
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let mut sealing =
