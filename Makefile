@@ -27,7 +27,7 @@ build: setup ui/dist/index.html
 ui/dist/index.html: $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print 2>/dev/null)
 	cd ui && npm run --silent build
 
-test: build lint test-contracts test-ui test-rust
+test: build lint test-contracts test-ui test-rust package-dev
 
 test-rust:
 	cargo nextest run --workspace --locked

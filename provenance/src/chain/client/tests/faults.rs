@@ -73,7 +73,7 @@ impl Ground {
         params: P,
     ) -> serde_json::Value {
         let told = self.link().provider().raw_request(method.into(), params).await;
-        told.unwrap_or_else(|error| panic!("{method}: {error}"))
+        told.unwrap_or_else(|error| panic!("{method}: {error:?}"))
     }
 
     async fn mark(&self, marks: &mut Vec<(u64, serde_json::Value)>) {
