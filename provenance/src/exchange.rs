@@ -10,6 +10,14 @@
 //! sealed spec     enc(32) ‖ HPKE( length u32 ‖ DAG-CBOR ‖ zeros )                         whole KiB
 //! sealed package  enc(32) ‖ HPKE( length u64 ‖ nonce(24) ‖ XChaCha_k(package) ‖ zeros )   whole MiB
 //! ```
+//!
+//! Two more seals are for the owner's own disk: a copy of what is needed while the vault is locked, under a key that only this
+//! process has, and work that was done meanwhile, to a key whose secret is the vault's.
+//!
+//! ```text
+//! sealed copy     nonce(24) ‖ XChaCha_key(copy)
+//! sealed work     enc(32) ‖ HPKE(work)
+//! ```
 
 use crate::dagcbor::{self, Fixed};
 use crate::{Error, Result};
@@ -43,6 +51,11 @@ const SPEC_INFO: &[u8] = b"usufruct job spec v1";
 const PACKAGE_INFO: &[u8] = b"usufruct package v1";
 /// Associated data of the inner encryption, before the JobId.
 const INNER_LABEL: &[u8] = b"usufruct package key v1";
+
+/// Associated data of a sealed copy, before what it is a copy of.
+const COPY_LABEL: &[u8] = b"usufruct copy v1";
+/// HPKE `info` of sealed work, before the JobId.
+const WORK_INFO: &[u8] = b"usufruct work v1";
 
 /// Length of an encapsulated key.
 const ENC: usize = 32;
@@ -136,13 +149,18 @@ pub(crate) fn can_seal_to(key: &[u8; 32]) -> bool {
     trial.diffie_hellman(&x25519_dalek::PublicKey::from(*key)).was_contributory()
 }
 
+/// The X25519 public key of a secret.
+pub fn public_of(secret: &[u8; 32]) -> [u8; 32] {
+    x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret)).to_bytes()
+}
+
 /// A fresh X25519 pair for replies: secret, then public.
 ///
 /// # Errors
 /// [`Error::Io`] when the operating system gives no randomness.
 pub fn reply_pair() -> Result<(Zeroizing<[u8; 32]>, [u8; 32])> {
     let secret = Zeroizing::new(random::<32>()?);
-    let public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret)).to_bytes();
+    let public = public_of(&secret);
     Ok((secret, public))
 }
 
@@ -276,6 +294,69 @@ pub fn open_package(
     committed: &[u8; 32],
 ) -> Result<Vec<u8>> {
     open_seal(sealed, job, reply)?.open(key, committed)
+}
+
+/// Encrypts a copy of what `about` names under `key`.
+///
+/// # Errors
+/// [`Error::Invalid`] for one that is too long; [`Error::Io`] without randomness.
+pub fn seal_copy(key: &[u8; 32], about: &[u8; 32], copy: &[u8]) -> Result<Vec<u8>> {
+    let nonce = random::<NONCE>()?;
+    let mut sealed = Vec::with_capacity(NONCE + copy.len() + TAG);
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(copy);
+    let tag = XChaCha20Poly1305::new(key.into())
+        .encrypt_inout_detached(&nonce.into(), &info(COPY_LABEL, about), InOutBuf::from(&mut sealed[NONCE..]))
+        .map_err(|_| Error::Invalid("the copy is too long to encrypt".into()))?;
+    sealed.extend_from_slice(&tag);
+    Ok(sealed)
+}
+
+/// Opens a copy of what `about` names.
+///
+/// # Errors
+/// [`Error::Integrity`] when it was sealed under another key, is of something else, or was altered.
+pub fn open_copy(key: &[u8; 32], about: &[u8; 32], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let bad =
+        || Error::Integrity("the copy does not open: it is under another key, of something else, or altered".into());
+    let (nonce, rest) = sealed.split_at_checked(NONCE).ok_or_else(bad)?;
+    let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG).ok_or_else(bad)?).ok_or_else(bad)?;
+    let mut copy = Zeroizing::new(body.to_vec());
+    XChaCha20Poly1305::new(key.into())
+        .decrypt_inout_detached(
+            &nonce_of(nonce)?.into(),
+            &info(COPY_LABEL, about),
+            InOutBuf::from(copy.as_mut_slice()),
+            &tag_of(tag)?.into(),
+        )
+        .map_err(|_| bad())?;
+    Ok(copy)
+}
+
+/// Seals the work done for `job` to the X25519 key `to`: who sealed it cannot open it.
+///
+/// # Errors
+/// [`Error::Invalid`] for a key that nothing can be sealed to.
+pub fn seal_work(to: &[u8; 32], job: &[u8; 32], work: &[u8]) -> Result<Vec<u8>> {
+    let mut sealed = vec![0; ENC + work.len() + TAG];
+    let (enc, rest) = sealed.split_at_mut(ENC);
+    let (body, tag) = rest.split_at_mut(work.len());
+    body.copy_from_slice(work);
+    hpke_seal(&info(WORK_INFO, job), to, job, enc, body, tag)?;
+    Ok(sealed)
+}
+
+/// Opens the work done for `job` with the X25519 secret that it was sealed to.
+///
+/// # Errors
+/// [`Error::Integrity`] when it was sealed to another key, for another job, cut or altered.
+pub fn open_work(sealed: &[u8], job: &[u8; 32], secret: &[u8; 32]) -> Result<Zeroizing<Vec<u8>>> {
+    let bad = || unopened("work", "job");
+    let length = sealed.len().checked_sub(ENC + TAG).ok_or_else(bad)?;
+    let mut work = Zeroizing::new(sealed[ENC..ENC + length].to_vec());
+    let (enc, tag) = (&sealed[..ENC], &sealed[ENC + length..]);
+    hpke_open(&info(WORK_INFO, job), secret, job, enc, &mut work, tag).map_err(|()| bad())?;
+    Ok(work)
 }
 
 /// `inner` becomes nonce, ciphertext and tag.

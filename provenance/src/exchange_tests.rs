@@ -319,3 +319,38 @@ fn longest_seal_is_what_sealing_adds() {
         assert_eq!(sealed_package(&vec![0; length]).bytes.len() as u64, added(length as u64));
     }
 }
+
+#[test]
+fn copy_opens_under_its_key_alone_and_whole_alone() {
+    let (key, other) = (package_key().unwrap(), package_key().unwrap());
+    let sealed = seal_copy(&key, &JOB, b"rows").unwrap();
+    assert_eq!(open_copy(&key, &JOB, &sealed).unwrap().as_slice(), b"rows");
+    assert_ne!(sealed, seal_copy(&key, &JOB, b"rows").unwrap());
+    refused(open_copy(&other, &JOB, &sealed), "does not open");
+    refused(open_copy(&key, &LICENSE, &sealed), "does not open");
+    for index in 0..sealed.len() {
+        let mut bad = sealed.clone();
+        bad[index] ^= 1;
+        refused(open_copy(&key, &JOB, &bad), "does not open");
+        refused(open_copy(&key, &JOB, &sealed[..index]), "does not open");
+    }
+}
+
+#[test]
+fn work_opens_for_the_holder_of_the_secret_alone() {
+    let (secret, public) = reply_pair().unwrap();
+    let (other, _) = reply_pair().unwrap();
+    for work in [&b""[..], b"a package key and more"] {
+        let sealed = seal_work(&public, &JOB, work).unwrap();
+        assert_eq!(open_work(&sealed, &JOB, &secret).unwrap().as_slice(), work);
+        refused(open_work(&sealed, &JOB, &other), "does not open");
+        refused(open_work(&sealed, &LICENSE, &secret), "does not open");
+        for index in 0..sealed.len() {
+            let mut bad = sealed.clone();
+            bad[index] ^= 1;
+            refused(open_work(&bad, &JOB, &secret), "does not open");
+            refused(open_work(&sealed[..index], &JOB, &secret), "does not open");
+        }
+    }
+    assert!(seal_work(&[0; 32], &JOB, b"work").is_err(), "sealed to a key that everybody has");
+}

@@ -1,6 +1,7 @@
-//! Receipts: what one job used and gave, signed by the owner when it commits and by the licensee when it got it.
+//! Receipts: what one job used and gave, signed by the owner, or by a delegate with the owner's grant, when it is committed, and
+//! by the licensee when it got it.
 
-use crate::chain::typed::{self, Domain, SignatureBytes, Typed};
+use crate::chain::typed::{self, Domain, Grant, SignatureBytes, Typed};
 use crate::chain::{Address, B256, Signer, U256};
 use crate::dagcbor::{self, Fixed};
 use crate::terms::{Action, Amount};
@@ -93,19 +94,91 @@ impl Receipt {
     /// [`Error::Invalid`] when the key cannot sign.
     pub fn sign(self, owner: &Signer, domain: Domain) -> Result<SignedReceipt> {
         let signature = typed::sign(owner, self.digest(&domain).into())?;
-        Ok(SignedReceipt { receipt: self, domain, signature, acknowledgement: None })
+        Ok(SignedReceipt { receipt: self, domain, signature, mandate: None, acknowledgement: None })
+    }
+
+    /// Signs as a delegate of the dataset's owner, who signed the `mandate`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the key cannot sign, is not the delegate's, or the grant does not cover the job.
+    pub fn sign_for(self, delegate: &Signer, domain: Domain, mandate: Mandate) -> Result<SignedReceipt> {
+        if mandate.grant.delegate != delegate.address() || !mandate.covers(&self) {
+            return Err(Error::Invalid("the grant does not let this key answer this job".into()));
+        }
+        let signature = typed::sign(delegate, self.digest(&domain).into())?;
+        Ok(SignedReceipt { receipt: self, domain, signature, mandate: Some(mandate), acknowledgement: None })
     }
 }
 
-/// A receipt with the owner's signature and, once delivered, the licensee's.
+/// An owner's grant to a delegate, with the owner's signature.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mandate {
+    /// What the delegate may answer.
+    pub grant: Grant,
+    /// The owner's signature over it.
+    pub signature: SignatureBytes,
+}
+
+impl Mandate {
+    /// Whether the grant is for this job's dataset and action. Its end and its number of jobs are the escrow's to check, when
+    /// the delegate commits.
+    fn covers(&self, receipt: &Receipt) -> bool {
+        let dataset = self.grant.dataset.is_zero() || self.grant.dataset.0 == receipt.dataset;
+        dataset && self.grant.actions & receipt.action.bit() != 0
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MandateWire {
+    delegate: Fixed<20>,
+    dataset: Fixed<32>,
+    actions: u16,
+    jobs: u32,
+    until: u64,
+    nonce: Fixed<32>,
+    signature: Fixed<65>,
+}
+
+impl From<&Mandate> for MandateWire {
+    fn from(Mandate { grant, signature }: &Mandate) -> Self {
+        MandateWire {
+            delegate: Fixed::new(grant.delegate.into_array()),
+            dataset: Fixed::new(grant.dataset.0),
+            actions: grant.actions,
+            jobs: grant.maxJobs,
+            until: grant.validUntil,
+            nonce: Fixed::new(grant.nonce.to_be_bytes()),
+            signature: Fixed::new(*signature),
+        }
+    }
+}
+
+impl From<MandateWire> for Mandate {
+    fn from(wire: MandateWire) -> Self {
+        let grant = Grant {
+            delegate: Address::from(wire.delegate.into_array()),
+            dataset: B256::from(wire.dataset.into_array()),
+            actions: wire.actions,
+            maxJobs: wire.jobs,
+            validUntil: wire.until,
+            nonce: U256::from_be_bytes(wire.nonce.into_array()),
+        };
+        Mandate { grant, signature: wire.signature.into_array() }
+    }
+}
+
+/// A receipt with the owner's signature, or a delegate's, and, once delivered, the licensee's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SignedReceipt {
     /// The receipt.
     pub receipt: Receipt,
     /// The `JobEscrow` and chain it was signed for.
     pub domain: Domain,
-    /// The owner's signature over the digest.
+    /// The owner's signature over the digest; with a mandate, the delegate's.
     pub signature: SignatureBytes,
+    /// The owner's grant to the delegate who signed; `None` where the owner did.
+    pub mandate: Option<Mandate>,
     /// The licensee's signature over the same digest; `None` shows as *unacknowledged*.
     pub acknowledgement: Option<SignatureBytes>,
 }
@@ -129,6 +202,8 @@ struct Wire {
     amount: Fixed<32>,
     signature: Fixed<65>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    mandate: Option<MandateWire>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     acknowledgement: Option<Fixed<65>>,
 }
 
@@ -147,7 +222,7 @@ impl SignedReceipt {
         Ok(self)
     }
 
-    /// Checks that `owner` signed exactly this for exactly `domain`.
+    /// Checks that `owner` signed exactly this for exactly `domain`, or a delegate to whom the owner granted it.
     ///
     /// # Errors
     /// [`Error::Integrity`] when another signed or a byte differs; [`Error::WrongNetwork`] for another chain or escrow.
@@ -158,7 +233,25 @@ impl SignedReceipt {
                 self.domain.contract, self.domain.chain_id, domain.contract, domain.chain_id
             )));
         }
-        typed::expect_signer(self.digest().into(), &self.signature, owner, "the receipt")
+        let Some(Mandate { grant, signature }) = &self.mandate else {
+            return typed::expect_signer(self.digest().into(), &self.signature, owner, "the receipt");
+        };
+        typed::expect_signer(grant.signing_hash(domain), signature, owner, "the grant")?;
+        if !self.mandate.as_ref().is_some_and(|mandate| mandate.covers(&self.receipt)) {
+            return Err(Error::Integrity(
+                "the receipt was signed by a delegate whose grant is not for this job".into(),
+            ));
+        }
+        typed::expect_signer(self.digest().into(), &self.signature, grant.delegate, "the receipt")
+    }
+
+    /// Who signed it for `owner`, in words.
+    #[must_use]
+    pub fn signed_by(&self, owner: Address) -> String {
+        match &self.mandate {
+            Some(mandate) => format!("signed by {}, a delegate of {owner}", mandate.grant.delegate),
+            None => format!("signed by {owner}"),
+        }
     }
 
     /// Checks the acknowledgement: `false` when there is none.
@@ -193,6 +286,7 @@ impl SignedReceipt {
             output_digest: Fixed::new(receipt.output_digest),
             amount: Fixed::new(receipt.amount.units().to_be_bytes()),
             signature: Fixed::new(self.signature),
+            mandate: self.mandate.as_ref().map(MandateWire::from),
             acknowledgement: self.acknowledgement.map(Fixed::new),
         };
         dagcbor::encode(&wire, "the receipt")
@@ -223,6 +317,7 @@ impl SignedReceipt {
             },
             domain: Domain { chain_id: wire.chain_id, contract: Address::from(wire.escrow.into_array()) },
             signature: wire.signature.into_array(),
+            mandate: wire.mandate.map(Mandate::from),
             acknowledgement: wire.acknowledgement.map(Fixed::into_array),
         })
     }
@@ -255,6 +350,56 @@ pub(crate) mod tests {
 
     fn signed() -> SignedReceipt {
         receipt().sign(&signer(1), domain()).unwrap()
+    }
+
+    fn grant() -> Grant {
+        Grant {
+            delegate: signer(4).address(),
+            dataset: [3; 32].into(),
+            actions: Action::Embed.bit(),
+            maxJobs: 5,
+            validUntil: 2_000_000_000,
+            nonce: U256::from(9),
+        }
+    }
+
+    fn mandate(grant: Grant, by: u8) -> Mandate {
+        let signature = typed::sign(&signer(by), grant.signing_hash(&domain())).unwrap();
+        Mandate { grant, signature }
+    }
+
+    fn signed_for() -> SignedReceipt {
+        receipt().sign_for(&signer(4), domain(), mandate(grant(), 1)).unwrap()
+    }
+
+    #[test]
+    fn delegated_receipt_survives_storage_and_verifies() {
+        let signed = signed_for().acknowledge(&signer(2)).unwrap();
+        let read = SignedReceipt::from_bytes(&signed.to_bytes().unwrap()).unwrap();
+        assert_eq!(read, signed);
+        read.verify(signer(1).address(), &domain()).unwrap();
+        assert!(read.verify(signer(4).address(), &domain()).is_err(), "a delegate passed for the owner");
+        assert!(read.verify_acknowledgement(signer(2).address()).unwrap());
+    }
+
+    #[test]
+    fn delegated_receipt_without_the_owners_grant_is_refused() {
+        let refused = |receipt: SignedReceipt| receipt.verify(signer(1).address(), &domain()).unwrap_err();
+        refused(SignedReceipt { mandate: None, ..signed_for() });
+        // Granted by somebody else, for another dataset or action, or to another.
+        refused(receipt().sign_for(&signer(4), domain(), mandate(grant(), 5)).unwrap());
+        for other in [
+            Grant { dataset: [8; 32].into(), ..grant() },
+            Grant { actions: Action::Statistic.bit(), ..grant() },
+            Grant { delegate: signer(5).address(), ..grant() },
+        ] {
+            assert!(receipt().sign_for(&signer(4), domain(), mandate(other.clone(), 1)).is_err());
+            refused(SignedReceipt { mandate: Some(mandate(other, 1)), ..signed_for() });
+        }
+        // A grant for all datasets is one for this.
+        let all = mandate(Grant { dataset: B256::ZERO, ..grant() }, 1);
+        let signed = receipt().sign_for(&signer(4), domain(), all).unwrap();
+        signed.verify(signer(1).address(), &domain()).unwrap();
     }
 
     #[test]
@@ -304,15 +449,17 @@ pub(crate) mod tests {
 
     #[test]
     fn every_flipped_bit_is_refused() {
-        let bytes = signed().acknowledge(&signer(2)).unwrap().to_bytes().unwrap();
-        for index in 0..bytes.len() {
-            let mut bad = bytes.clone();
-            bad[index] ^= 1;
-            let verdict = SignedReceipt::from_bytes(&bad).and_then(|receipt| {
-                receipt.verify(signer(1).address(), &domain())?;
-                receipt.verify_acknowledgement(signer(2).address())
-            });
-            assert!(verdict.is_err(), "byte {index}");
+        for signed in [signed(), signed_for()] {
+            let bytes = signed.acknowledge(&signer(2)).unwrap().to_bytes().unwrap();
+            for index in 0..bytes.len() {
+                let mut bad = bytes.clone();
+                bad[index] ^= 1;
+                let verdict = SignedReceipt::from_bytes(&bad).and_then(|receipt| {
+                    receipt.verify(signer(1).address(), &domain())?;
+                    receipt.verify_acknowledgement(signer(2).address())
+                });
+                assert!(verdict.is_err(), "byte {index}");
+            }
         }
     }
 

@@ -118,7 +118,7 @@ impl Bundle {
             derived("job id", job, &receipt.job),
             verified(
                 "receipt signature",
-                said(self.receipt.verify(manifest.owner, &escrow), format!("signed by {}", manifest.owner)),
+                said(self.receipt.verify(manifest.owner, &escrow), self.receipt.signed_by(manifest.owner)),
             ),
             self.acknowledgement(),
             verified("receipt and manifest", self.receipt_and_manifest(manifest)),
