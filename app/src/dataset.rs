@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use zk::merkle::{Tier, Tree};
 use zk::provenance::{Leaf, OwnerSecret};
 
@@ -178,6 +178,25 @@ impl Dataset {
             .try_into()
             .map_err(|_| Error::integrity("a stored salt is not 31 bytes long"))?;
         Ok(OwnerSecret::new(home.person.identity_secret(), salt)?)
+    }
+
+    /// The X25519 secret to which requests for this dataset are sealed: its own, so that it can be handed on without the
+    /// person's.
+    ///
+    /// # Errors
+    /// `Integrity` where the vault's copy has no salt.
+    pub fn exchange_secret(&self, home: &Home) -> Result<Zeroizing<[u8; 32]>> {
+        if self.owner_salt.len() != 31 {
+            return Err(Error::integrity("a stored salt is not 31 bytes long"));
+        }
+        let mut from = Zeroizing::new(home.person.exchange_secret().to_vec());
+        from.extend_from_slice(&self.owner_salt);
+        Ok(Zeroizing::new(blake3::derive_key("usufruct 2026 dataset exchange secret v1", &from)))
+    }
+
+    /// The same without what only proving and publishing need: what a sealed copy holds.
+    pub(crate) fn to_copy(&self) -> Dataset {
+        Dataset { owner_salt: Vec::new(), description: String::new(), published: Vec::new(), ..self.clone() }
     }
 
     /// The leaf of the record at `position`: a salted commitment to its canonical bytes.
@@ -432,7 +451,31 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
     let places: Vec<Place> = home.find(Kind::Members, &dataset.name)?.ok_or_else(|| {
         Error::integrity(format!("the list of records of dataset {:?} is missing from the vault", dataset.name))
     })?;
-    let opened = commit_to(dataset, read_places(home, &places, &dataset.selection.masked)?)?;
+    of_records(dataset, read_places(home, &places, &dataset.selection.masked)?)
+}
+
+/// A dataset's records, in order, without what is not in their canonical bytes: what a sealed copy holds.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn records(home: &Home, dataset: &Dataset) -> Result<Vec<Record>> {
+    let mut records = open(home, dataset)?.records;
+    let included = dataset.included();
+    for record in &mut records {
+        record.fields.retain(|name, _| included.has(name));
+        if !included.has(record::TEXT_FIELD) {
+            record.text = None;
+        }
+    }
+    Ok(records)
+}
+
+/// A dataset over these records.
+///
+/// # Errors
+/// `Integrity` where they do not give the committed root.
+pub(crate) fn of_records(dataset: &Dataset, records: Vec<Record>) -> Result<Opened> {
+    let opened = commit_to(dataset, records)?;
     if opened.tree.root() != dataset.root()? {
         return Err(Error::integrity(format!("the records of dataset {:?} no longer give its root", dataset.name))
             .hint("`usufruct vault check --read-data` says what was damaged."));

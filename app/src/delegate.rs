@@ -5,6 +5,7 @@ use std::path::Path;
 
 use provenance::chain::typed::{Grant, SignatureBytes, Typed};
 use provenance::chain::{Address, B256, JobState, U256};
+use provenance::receipt::Mandate;
 use provenance::terms::Action;
 use serde::{Deserialize, Serialize};
 
@@ -53,16 +54,12 @@ pub async fn add(
     }
     bundle::check_folder(out)?;
     let grant = granted(home, network, wanted).await?;
-    let signature = network.chain.sign_grant(home.person.signer(), &grant)?;
-    let given = Given::new(home, network, &grant, &signature)?;
     let mut view = shown(network, home.person.address(), &grant).await?;
     if dry_run {
         "would be signed and kept; nothing becomes public before the delegate uses it".clone_into(&mut view.note);
         return Ok(view);
     }
-    // Kept first: what the owner cannot find again it cannot end.
-    home.keep(Kind::Grant, &id_of(network, &grant), &given)?;
-    home.commit()?;
+    let given = Given::give(home, network, &grant)?;
     let text = serde_json::to_vec_pretty(&given).map_err(|e| Error::failure(e.to_string()))?;
     bundle::write_new(out, &text)?;
     view.note = format!("give {} to the delegate: `job decline JOB --grant FILE` uses it", out.display());
@@ -177,17 +174,37 @@ pub fn read(home: &Home, network: &Network, file: &Path) -> Result<(Grant, Signa
             network.profile.name
         )));
     }
-    let grant = given.grant()?;
+    let Mandate { grant, signature } = given.mandate()?;
     if grant.delegate != home.person.address() {
         return Err(Error::refused(format!("the grant is for {}, not for you", grant.delegate)));
     }
-    let mut signature: SignatureBytes = [0; 65];
-    hex::decode_to_slice(given.signature.trim_start_matches("0x"), &mut signature)
-        .map_err(|_| Error::integrity("the grant's signature is not 65 bytes"))?;
     Ok((grant, signature))
 }
 
 impl Given {
+    /// Signs a grant and keeps it: what the owner cannot find again it cannot end.
+    ///
+    /// # Errors
+    /// When the grant is of nothing, or the vault cannot be written.
+    pub(crate) fn give(home: &mut Home, network: &Network, grant: &Grant) -> Result<Self> {
+        let signature = network.chain.sign_grant(home.person.signer(), grant)?;
+        let given = Self::new(home, network, grant, &signature)?;
+        home.keep(Kind::Grant, &id_of(network, grant), &given)?;
+        home.commit()?;
+        Ok(given)
+    }
+
+    /// The grant with the owner's signature.
+    ///
+    /// # Errors
+    /// `Integrity` where it cannot be read.
+    pub(crate) fn mandate(&self) -> Result<Mandate> {
+        let mut signature: SignatureBytes = [0; 65];
+        hex::decode_to_slice(self.signature.trim_start_matches("0x"), &mut signature)
+            .map_err(|_| Error::integrity("the grant's signature is not 65 bytes"))?;
+        Ok(Mandate { grant: self.grant()?, signature })
+    }
+
     fn new(home: &Home, network: &Network, grant: &Grant, signature: &SignatureBytes) -> Result<Self> {
         Ok(Self {
             format: FORMAT.to_owned(),

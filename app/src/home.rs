@@ -13,6 +13,7 @@ pub use vault::AutoLock;
 use vault::{Access, KdfCost, OnRollback, Options, Read, Secret, Unlock, Vault, socket_folder};
 use zeroize::Zeroizing;
 
+use crate::earn::{self, Alone};
 use crate::error::{Code, Error, Result};
 
 /// The kinds of named objects that the app keeps.
@@ -62,6 +63,8 @@ pub enum Kind {
     Standing,
     /// What a delegate was allowed, by the grant's id.
     Grant,
+    /// What is earned with while the vault is locked, under one fixed name.
+    Earning,
     /// A setting.
     Setting,
 }
@@ -91,6 +94,7 @@ impl Kind {
             Kind::Receipt => "receipt",
             Kind::Standing => "standing",
             Kind::Grant => "grant",
+            Kind::Earning => "earning",
             Kind::Setting => "setting",
         }
     }
@@ -107,6 +111,8 @@ pub struct Home {
     pub vault: Access,
     /// Whose it is.
     pub person: Arc<Person>,
+    /// Nobody earns with a copy of the vault while it is open.
+    _alone: Option<Alone>,
 }
 
 impl Home {
@@ -166,7 +172,14 @@ impl Home {
             Error::integrity("the vault holds no recovery phrase; it was not finished when it was created")
         })?;
         let phrase = phrase(&kept)?;
-        Ok(Home { dir: dir.to_owned(), vault, person: Arc::new(Person::from_phrase(&phrase)?) })
+        let held = matches!(vault, Access::Held(_));
+        let alone = if held { Alone::open(dir)? } else { None };
+        let person = Arc::new(Person::from_phrase(&phrase)?);
+        let mut home = Home { dir: dir.to_owned(), vault, person, _alone: alone };
+        if held {
+            earn::adopt(&mut home);
+        }
+        Ok(home)
     }
 
     /// Keeps `value` under `name`; the newest stands. Durable after [`Home::commit`].
@@ -275,7 +288,8 @@ impl Home {
     pub fn another(&self) -> Result<Home> {
         match &self.vault {
             Access::Held(shared) => {
-                Ok(Home { dir: self.dir.clone(), vault: Access::Held(shared.another()), person: self.person.clone() })
+                let vault = Access::Held(shared.another());
+                Ok(Home { dir: self.dir.clone(), vault, person: self.person.clone(), _alone: None })
             }
             Access::Asked(reader) => Err(vault::Error::Busy { pid: Some(reader.holder()) }.into()),
         }

@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod delegate;
 pub mod deletion;
 pub mod demo;
+pub mod earn;
 pub mod error;
 pub mod gate;
 pub mod home;

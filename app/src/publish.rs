@@ -2,6 +2,7 @@
 
 use provenance::chain::client::{Chain, Registration};
 use provenance::chain::{B256, U256};
+use provenance::exchange;
 use provenance::manifest::{self, Field, FieldKind, Level, Manifest, UsageInfo};
 use provenance::terms::Preset;
 
@@ -94,7 +95,7 @@ async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Op
         },
         owner: home.person.address(),
         owner_commitment: zk::field::to_bytes(&dataset.owner_secret(home)?.commitment()),
-        exchange_key: home.person.exchange_public(),
+        exchange_key: exchange::public_of(&*dataset.exchange_secret(home)?),
         root: zk::field::to_bytes(&opened.tree.root()),
         records: dataset.count,
         tier: manifest::Tier::from_id(dataset.tier()?.id())?,

@@ -4,6 +4,7 @@ mod approval;
 mod confirm;
 mod data;
 mod dataset;
+mod earn;
 mod job;
 mod market;
 mod recovery;
@@ -71,6 +72,9 @@ pub fn all() -> Builder<Wry> {
             approval::delegate_list,
             approval::delegate_add,
             approval::delegate_remove,
+            earn::earning_show,
+            earn::earning_start,
+            earn::earning_stop,
             job::deadline_list,
             job::task_list,
             job::task_stop,

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::args::DeviceChoice;
-use app::error::{Error, Result};
+use app::error::{Code, Error, Result};
 use app::home::Home;
 use app::network::{self, Network};
-use app::view::{Act, Change, DeviceWish, Failure, Settings, Task, TaskKind};
+use app::view::{Act, Change, DeviceWish, Earning, Failure, Settings, Task, TaskKind};
 use tauri::{AppHandle, Emitter, Manager, async_runtime};
 
 use crate::confirm::{Confirm, Question};
 use crate::dialog::{self, Choose};
+use crate::earn::Earn;
 use crate::hold::Hold;
 use crate::nearest::Warm;
 use crate::notice::Notice;
@@ -47,6 +48,8 @@ pub struct Desk {
     pub confirm: Arc<Confirm>,
     /// The model that searches by meaning.
     pub warm: Warm,
+    /// What goes on while the vault is locked.
+    earn: Arc<Earn>,
     /// Files that were dropped or chosen, until they are imported.
     offered: Arc<Mutex<Vec<PathBuf>>>,
     /// How long the vault stays open without use, whatever the settings say.
@@ -65,6 +68,7 @@ impl Desk {
             tasks: Running::new(move || tell(&telling, Change::Tasks)),
             confirm: Arc::default(),
             warm: Warm::default(),
+            earn: Arc::default(),
             offered: Arc::default(),
             idle,
             closing: Arc::default(),
@@ -292,6 +296,75 @@ impl Desk {
             self.offer(again);
         }
         started
+    }
+
+    /// Opens the vault. What goes on while it is locked stops first, and is taken over.
+    ///
+    /// # Errors
+    /// Like [`Hold::unlock`].
+    pub fn unlock(&self, passphrase: &str) -> Result<()> {
+        self.hold.unlock(passphrase)?;
+        self.earn.disarm();
+        self.finish_deletions();
+        Ok(())
+    }
+
+    /// Locks the vault because a person said so: what goes on meanwhile is made ready first, by what the vault says now.
+    ///
+    /// # Errors
+    /// Like [`Desk::lock`].
+    pub fn lock_by_hand(&self) -> Result<()> {
+        self.tasks.stop_all();
+        if self.earn.is_on() && self.earn.arm(&self.hold).is_err() {
+            app::log::note("the vault changed before it was locked: nothing is earned until it is opened");
+        }
+        self.lock()
+    }
+
+    /// Gets ready to earn while the vault is locked, where that is on and something changed.
+    pub fn arm(&self) {
+        match self.earn.arm(&self.hold) {
+            // Locked or busy: it is tried again at the next look.
+            Err(error) if !matches!(error.code, Code::Locked | Code::Busy) => {
+                app::log::note(&format!("not ready to earn while the vault is locked: {:?}", error.code));
+            }
+            _ => {}
+        }
+    }
+
+    /// Earns with the vault closed: one look at the chain. How many jobs were committed.
+    pub fn earn(&self) -> usize {
+        let on = self.earn.is_on();
+        let committed = self.earn.look(&self.hold, &self.device());
+        if on && !self.earn.is_on() {
+            self.tell(Change::Vault);
+        }
+        committed
+    }
+
+    /// Before the program ends: nothing goes on, and no copy stays.
+    pub fn earn_no_more(&self) {
+        self.earn.disarm_now();
+    }
+
+    /// What goes on while the vault is locked, or would; nothing where it is off.
+    ///
+    /// # Errors
+    /// `Integrity` where the vault's entry cannot be read.
+    pub fn earning(&self) -> Result<Option<Earning>> {
+        Ok(self.hold.if_open(app::earn::show)?.unwrap_or_else(|| self.earn.shown(&self.hold)))
+    }
+
+    /// Ends the program: the vault is locked, and nothing goes on.
+    ///
+    /// # Errors
+    /// Like [`Desk::lock`].
+    pub fn quit(&self) -> Result<()> {
+        let locked = self.lock();
+        self.earn_no_more();
+        locked?;
+        self.app.exit(0);
+        Ok(())
     }
 
     /// Takes out, in the background, what was deleted before the vault was locked.

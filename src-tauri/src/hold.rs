@@ -1,6 +1,7 @@
 //! What the process holds between two commands: the vault while it is open, and a recovery phrase until it was shown.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub struct Hold {
     dir: PathBuf,
     home: AutoLock<Home>,
     writing: Mutex<()>,
+    /// Changes that were begun.
+    changes: AtomicU64,
     /// The recovery phrase of a vault that was just created.
     pub phrase: Phrase,
 }
@@ -25,7 +28,13 @@ pub struct Hold {
 impl Hold {
     /// Nothing held yet, for the vault in `dir`. What will be held is dropped after `idle` without use; `told` hears that.
     pub fn new(dir: PathBuf, idle: Duration, told: impl Fn() + Send + 'static) -> Self {
-        Hold { dir, home: AutoLock::new(idle, told), writing: Mutex::default(), phrase: Phrase::default() }
+        Hold {
+            dir,
+            home: AutoLock::new(idle, told),
+            writing: Mutex::default(),
+            changes: AtomicU64::new(0),
+            phrase: Phrase::default(),
+        }
     }
 
     /// The vault's folder.
@@ -99,7 +108,24 @@ impl Hold {
     /// Like [`Hold::open`]; `Busy` while something else changes it for long.
     pub fn change<T>(&self, act: impl FnOnce(&mut Home) -> Result<T>) -> Result<T> {
         let _alone = self.alone()?;
-        self.open(act)
+        self.open(|home| {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+            act(home)
+        })
+    }
+
+    /// Lets `act` see the open vault while nothing changes it, and how many changes there were.
+    ///
+    /// # Errors
+    /// Like [`Hold::change`].
+    pub fn still<T>(&self, act: impl FnOnce(&mut Home, u64) -> Result<T>) -> Result<T> {
+        let _alone = self.alone()?;
+        self.open(|home| act(home, self.changes()))
+    }
+
+    /// How many changes were begun so far.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     fn alone(&self) -> Result<MutexGuard<'_, ()>> {
@@ -203,6 +229,20 @@ mod tests {
         });
         assert_eq!(answer.err().unwrap().code, Code::Locked);
         assert!(Home::open(hold.dir(), PASSPHRASE).unwrap().is_held());
+    }
+
+    #[test]
+    fn changes_are_counted_before_they_are_made_and_only_while_the_vault_is_open() {
+        let (_dir, hold) = fresh();
+        hold.create(PASSPHRASE, || Ok(())).unwrap();
+        let before = hold.changes();
+        assert_eq!(hold.change(|_| Ok(hold.changes())).unwrap(), before + 1);
+        assert_eq!(hold.still(|_, changes| Ok(changes)).unwrap(), before + 1);
+        assert!(hold.change(|_| Err::<(), _>(Error::failure("half done"))).is_err());
+        assert_eq!(hold.changes(), before + 2);
+        hold.lock(|| Ok(())).unwrap();
+        assert!(hold.change(|_| Ok(())).is_err() && hold.still(|_, _| Ok(())).is_err());
+        assert_eq!(hold.changes(), before + 2, "what is refused changed something");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod command;
 mod confirm;
 mod desk;
 mod dialog;
+mod earn;
 mod hold;
 mod nearest;
 mod notice;
@@ -81,6 +82,7 @@ fn happened(window: &Window, event: &WindowEvent) {
         }
         (WindowEvent::Destroyed, None) => {
             let _ = desk.lock();
+            desk.earn_no_more();
         }
         (WindowEvent::Destroyed, Some(Beside::Recovery)) => desk.hold.phrase.forget(),
         (WindowEvent::Destroyed, Some(Beside::Confirm)) => desk.confirm.withdraw(),

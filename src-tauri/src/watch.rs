@@ -1,5 +1,5 @@
-//! Looks at the chain while the vault is open and a network is chosen: says that a request waits, and carries out what
-//! standing approvals let go on without the owner's word, one job at a time.
+//! Looks at the chain while a network is chosen: says that a request waits, and carries out what standing approvals let go on
+//! without the owner's word, one job at a time; while the vault is locked only where the owner turned that on.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -44,8 +44,12 @@ impl Watch {
         if !self.desk.hold.is_open() {
             // The lock stopped what ran: that is no failure.
             self.tried.clear();
+            if self.desk.earn() > 0 {
+                notice::send(&self.desk.app, Notice::Finished, &self.desk.settings());
+            }
             return;
         }
+        self.arm();
         // Without a network, or while it does not answer, there is nothing to say; the pages say that themselves.
         let Ok(due) = self.desk.look(async |home, network| serve::due(home, network).await) else { return };
         // Tasks change the vault one after another, and what a job may do depends on those before it.
@@ -61,6 +65,14 @@ impl Watch {
         if new {
             notice::send(&self.desk.app, Notice::Request, &self.desk.settings());
             self.desk.tell(Change::Vault);
+        }
+    }
+
+    /// Gets ready to earn while the vault is locked. A task changes the vault: then this waits for the next look.
+    fn arm(&self) {
+        let busy = self.desk.tasks.list().tasks.iter().any(|task| task.state == TaskState::Running);
+        if !busy {
+            self.desk.arm();
         }
     }
 

@@ -1,6 +1,7 @@
 //! What only shows when the parts are put together: the command line as a person uses it, two people and the network
 //! between them, and the rules of this codebase.
 
+pub mod desk;
 pub mod market;
 pub mod stage;
 pub mod window;

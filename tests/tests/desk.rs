@@ -1,6 +1,5 @@
 //! The window's commands in the real program: money and data with confirmations, the lock, and calls that make no sense.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,12 +9,11 @@ use app::progress::{Stage, Watch, watched};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
+use tests::desk::{NO, YES, asked, open, unlock};
 use tests::market::{Market, notes};
 use tests::window::{Window, until};
 use tests::{program, root};
 
-const YES: &str = "[data-testid=confirm-yes]";
-const NO: &str = "[data-testid=confirm-no]";
 /// Commands that ask by a dialog of the system's: nobody is there to close it.
 const DIALOGS: [&str; 8] = [
     "import_files",
@@ -28,7 +26,7 @@ const DIALOGS: [&str; 8] = [
     "delegate_add",
 ];
 /// Commands that answer while the vault is locked, and what they may do then.
-const UNLOCKED: [&str; 12] = [
+const UNLOCKED: [&str; 13] = [
     "vault_home",          // names the folder
     "vault_exists",        // says whether there is a vault
     "passphrase_strength", // says something of what was typed
@@ -39,48 +37,10 @@ const UNLOCKED: [&str; 12] = [
     "vault_lock",          // locks what is locked
     "vault_touch",         // keeps nothing open that is not
     "settings_show",       // language and theme of the unlock page
+    "earning_show",        // what goes on while it is locked, by names that are public
     "about_show",          // the program's version
     "app_quit",            // the way out
 ];
-
-fn open(market: &Market, files: &[&Path]) -> Window {
-    let models = app::model::folder().expect("a folder of models").join("model");
-    let keys = app::home::data_dir().expect("a data folder").join("keys");
-    let network = &market.contributor.network_home;
-    let environment = [
-        ("USUFRUCT_NETWORK_HOME", network.to_str().expect("a plain path")),
-        ("USUFRUCT_MODEL", models.to_str().expect("a plain path")),
-        ("USUFRUCT_KEYS", keys.to_str().expect("a plain path")),
-    ];
-    let window = Window::open_on(market.folder.path(), &market.contributor.home, &environment, files);
-    until("the page", || window.find("#passphrase"));
-    window
-}
-
-fn unlock(window: &Window, market: &Market) {
-    let passphrase = json!({"passphrase": market.contributor.passphrase});
-    window.invoke("vault_unlock", &passphrase).expect("the passphrase is right");
-}
-
-/// Does what asks for a confirmation, reads the question in its window and answers it by a click; the question.
-fn asked(window: &Window, act: impl FnOnce(), answer: &str) -> String {
-    act();
-    let (main, confirm) = window.both();
-    // The main page can neither read the question nor answer it.
-    for command in ["confirm_show", "confirm_yes", "confirm_no"] {
-        let denied = window.invoke(command, &json!({"nonce": ""})).expect_err("the main window confirmed by itself");
-        assert!(denied.to_string().contains("not allowed"), "{command}: {denied}");
-    }
-    window.switch(&confirm);
-    let ready = format!("{answer}:not([disabled])");
-    until("the question", || window.find(&ready));
-    let question = window.text("main");
-    assert!(window.call("vault_status").contains("not allowed"), "the confirmation window read the vault");
-    window.try_click(&ready);
-    until("the confirmation window to close", || (window.handles().len() == 1).then_some(()));
-    window.switch(&main);
-    question
-}
 
 fn all_asked(question: &str, facts: &Value) {
     for fact in facts.as_array().expect("facts") {
@@ -518,6 +478,7 @@ fn sensible(kind: &str) -> Value {
         "DelegateWanted" => {
             json!({"account": "0x71c7656ec7ab88b098defb751b7401b5f6d8976f", "dataset": null, "actions": ["embed"], "jobs": 1, "days": 1})
         }
+        "EarningWanted" => json!({"datasets": ["diary"], "hours": 1, "jobs": 1}),
         "TrailFilter" => json!({"dataset": null, "consumer": null, "from": null, "to": null}),
         "Settings" => {
             json!({"auto_lock_minutes": 10, "language": "system", "theme": "system", "device": "auto", "notifications": true})

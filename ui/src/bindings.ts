@@ -14,14 +14,20 @@ export const commands = {
 	vaultStatus: () => __TAURI_INVOKE<VaultStatus | null>("vault_status"),
 	/**  Creates a vault, leaves it open, and shows its recovery phrase in the window `recovery` (page recovery.html). */
 	vaultCreate: (passphrase: string) => __TAURI_INVOKE<null>("vault_create", { passphrase }),
-	/**  Opens the vault. Records that were deleted before it was locked are taken out now: that is no longer taken back. */
+	/**
+	 *  Opens the vault. What was earned while it was locked is taken over. Records that were deleted before it was locked are taken
+	 *  out now: that is no longer taken back.
+	 */
 	vaultUnlock: (passphrase: string) => __TAURI_INVOKE<null>("vault_unlock", { passphrase }),
 	/**
 	 *  Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. The
 	 *  windows beside the main one get language and theme in their address: `?lang=fr&theme=dark`, where the settings say so.
 	 */
 	recoverOpen: () => __TAURI_INVOKE<null>("recover_open"),
-	/**  Locks the vault: its keys leave memory, its phrase leaves the screen, tasks stop, and other programs can open it. */
+	/**
+	 *  Locks the vault: its keys leave memory, its phrase leaves the screen, tasks stop, and other programs can open it. Where that
+	 *  is on, standing approvals go on without it.
+	 */
 	vaultLock: () => __TAURI_INVOKE<null>("vault_lock"),
 	/**  Somebody is at the window: the vault stays open for a while longer. */
 	vaultTouch: () => __TAURI_INVOKE<void>("vault_touch"),
@@ -119,6 +125,15 @@ export const commands = {
 	delegateAdd: (wanted: DelegateWanted) => __TAURI_INVOKE<Grant | null>("delegate_add", { wanted }),
 	/**  Ends a grant, for good: a transaction. */
 	delegateRemove: (grant: string) => __TAURI_INVOKE<Grant>("delegate_remove", { grant }),
+	/**
+	 *  What goes on while the vault is locked, and until when; nothing where it is off. Also while the vault is locked: it names
+	 *  datasets, whose names are public.
+	 */
+	earningShow: () => __TAURI_INVOKE<Earning | null>("earning_show"),
+	/**  Lets standing approvals go on while the vault is locked, once the person confirmed it in the window `confirm`. */
+	earningStart: (wanted: EarningWanted) => __TAURI_INVOKE<Earning>("earning_start", { wanted }),
+	/**  Ends it now. */
+	earningStop: () => __TAURI_INVOKE<null>("earning_stop"),
 	/**  What this person has to do by when. */
 	deadlineList: () => __TAURI_INVOKE<Deadlines>("deadline_list"),
 	/**  What runs and what ended since the program started, newest first. Asked again at each `changed` event with `tasks`. */
@@ -228,6 +243,8 @@ export type Act =
 "approve_always" | 
 /**  Another account may answer jobs. */
 "delegate" | 
+/**  Standing approvals go on while the vault is locked. */
+"earn" | 
 /**  What was earned is withdrawn. */
 "withdraw";
 
@@ -446,6 +463,26 @@ export type Devices = {
 	devices: DeviceInfo[],
 	/**  Why the CPU is taken although there is something else. */
 	fallback: string | null,
+};
+
+/**  `earning_show`: what goes on while the vault is locked. */
+export type Earning = {
+	/**  Until when, RFC 3339. */
+	until: string,
+	/**  The datasets' names. */
+	datasets: string[],
+	/**  Most jobs over each dataset. */
+	jobs: number,
+};
+
+/**  `earning_start`: what is to go on while the vault is locked. */
+export type EarningWanted = {
+	/**  Names of published datasets. */
+	datasets: string[],
+	/**  For how many hours. */
+	hours: number,
+	/**  Most jobs over each dataset. */
+	jobs: number,
 };
 
 /**  `vault export` */

@@ -74,6 +74,33 @@ export const FRENCH: [string, string][] = [
     "ce qui sort est ce que dit leur licence, et vous ne le regardez pas avant",
   ],
   ["it goes on until you end it", "cela dure jusqu’à ce que vous y mettiez fin"],
+  // What earning while locked lets happen.
+  [
+    "this goes on while the vault is locked, until {}: {} jobs at most over each dataset",
+    "cela continue pendant que le coffre est verrouillé, jusqu’à $1\u00a0: $2 demandes au plus par jeu de données",
+  ],
+  [
+    "the account {}, made for this alone, may commit their outputs in your name; you stay the one who is paid",
+    "le compte $1, créé pour cela seul, peut engager leurs résultats en votre nom\u00a0; c’est toujours vous qui êtes payé",
+  ],
+  [
+    "a sealed copy of these datasets' records stays beside the vault; its key is in this program's memory, also while the vault is locked",
+    "une copie scellée des enregistrements de ces jeux de données reste à côté du coffre\u00a0; sa clé est dans la mémoire de ce programme, même quand le coffre est verrouillé",
+  ],
+  ["it ends then, when you turn it off, or with this program", "cela finit alors, quand vous l’arrêtez, ou avec ce programme"],
+  ["no standing approval lets jobs {} run", "aucun accord permanent ne laisse s’exécuter de demandes $1"],
+  ["Approve a consumer's jobs always, then turn this on.", "Approuvez toujours les demandes d’un acheteur, puis activez ceci."],
+  ["no dataset was chosen to earn with", "aucun jeu de données n’a été choisi pour gagner"],
+  [
+    "earning while locked works on networks for trying things out only",
+    "gagner verrouillé ne marche que sur les réseaux d’essai",
+  ],
+  [
+    "There the network's faucet pays for the delegate's transactions.",
+    "Là, la monnaie d’essai du réseau paie les transactions du délégué.",
+  ],
+  ["dataset {} was published before it had a key of its own", "le jeu de données $1 a été publié avant d’avoir sa propre clé"],
+  ["Publish its records as a new dataset.", "Publiez ses enregistrements dans un nouveau jeu de données."],
   [
     "runs may spend privacy budget, at most {} in a dataset's life, and it does not come back; a license without one lets them run unprotected",
     "les exécutions peuvent dépenser du budget de confidentialité, au plus $1 dans la vie d’un jeu, et il ne revient pas\u00a0; une licence sans budget les laisse sans protection",

@@ -265,6 +265,25 @@ test("a delegate is named, and ended", async ({ open, page }) => {
   await expect(page.getByTestId("delegate").first()).toContainText("Ended");
 });
 
+test("standing approvals go on while the vault is locked only where that is turned on, and until when is shown", async ({ open, page }) => {
+  await open({}, "settings");
+  await expect(page.getByTestId("earning-start")).toBeDisabled();
+  await page.getByTestId("earning-dataset").first().check();
+  await page.getByTestId("earning-hours").fill("2");
+  await page.getByTestId("earning-start").click();
+  await expect(page.getByTestId("earning")).toContainText("On until");
+  await page.keyboard.press("Control+l");
+  await expect(page.getByTestId("earning")).toContainText("Earning until");
+  await page.locator("#passphrase").fill("seven quiet herons wading");
+  await page.getByTestId("vault-unlock").click();
+  await page.getByTestId("page-settings").click();
+  await page.getByTestId("earning-stop").click();
+  await expect(page.getByTestId("earning")).toHaveCount(0);
+  await page.keyboard.press("Control+l");
+  await expect(page.locator("#passphrase")).toBeVisible();
+  await expect(page.getByTestId("earning")).toHaveCount(0);
+});
+
 test("a job that this person asked for is not theirs to approve", async ({ open, page }) => {
   await open({}, "home");
   await page.evaluate(() => {

@@ -1,5 +1,6 @@
-//! The delivery note: where the sealed package is, and the owner's signed receipt. Its digest is what `commit` puts
-//! on-chain as the output's CID; the receipt names the sealed package by its own digest, so neither contains the other.
+//! The delivery note: where the sealed package is, and the receipt, signed by the owner or its delegate. Its digest is what
+//! `commit` puts on-chain as the output's CID; the receipt names the sealed package by its own digest, so neither contains the
+//! other.
 
 use provenance::chain::client::JobRecord;
 use provenance::cid::{Cid, Codec};
@@ -23,7 +24,7 @@ pub struct Delivery {
     format: String,
     /// The sealed package's CID.
     output: String,
-    /// The owner's signed receipt.
+    /// The receipt, signed by the owner or its delegate.
     #[serde(with = "serde_bytes")]
     receipt: Vec<u8>,
 }
@@ -59,7 +60,8 @@ impl Delivery {
 /// The owner's receipt for a committed job, verified against what the chain says.
 ///
 /// # Errors
-/// `Integrity` where it is not signed by the owner or says something else than the chain; `NotFound` before the commit.
+/// `Integrity` where neither the owner nor its delegate signed it, or it says something else than the chain; `NotFound` before
+/// the commit.
 pub async fn receipt(network: &Network, record: &JobRecord) -> Result<SignedReceipt> {
     Ok(note(network, record).await?.1)
 }

@@ -6,7 +6,7 @@ pub mod delivery;
 pub mod fetch;
 pub mod package;
 pub mod request;
-mod rows;
+pub(crate) mod rows;
 pub mod run;
 pub mod serve;
 pub mod settle;
@@ -26,6 +26,7 @@ use zk::Circuit;
 use zk::merkle::Tier;
 
 use self::template::{Template, Work};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
@@ -170,9 +171,9 @@ impl Seen {
         Err(Error::refused(format!("the job is {}", state(&self.record, &self.kept))).hint(next(self)))
     }
 
-    /// Whether the challenge can no longer be drawn: the chain knows the hashes of the last 256 blocks only.
+    /// Whether the challenge can no longer be drawn.
     fn draw_missed(&self) -> bool {
-        self.record.commitment.as_ref().is_some_and(|commitment| self.block >= commitment.atBlock + DRAW_WINDOW)
+        draw_missed(&self.record, self.block)
     }
 
     /// The positions that the challenge draws; none before it is drawn, or where the proof opens every record.
@@ -215,6 +216,11 @@ impl Seen {
             preview: None,
         })
     }
+}
+
+/// Whether a job's challenge can no longer be drawn: the chain knows the hashes of the last 256 blocks only.
+pub(crate) fn draw_missed(record: &JobRecord, block: u64) -> bool {
+    record.commitment.as_ref().is_some_and(|commitment| block >= commitment.atBlock + DRAW_WINDOW)
 }
 
 /// What a job computes, and the circuit of its proof.
@@ -355,11 +361,18 @@ pub async fn show(home: &Home, network: &Network, job: &str) -> Result<view::Job
     Ok(view)
 }
 
-/// What the consumer asked for, opened with the owner's key.
-pub(crate) fn spec(home: &Home, network: &Network, record: &JobRecord) -> Result<JobSpec> {
+/// What the consumer asked for, opened with the key of the dataset. Requests for a dataset that was published before it had
+/// a key of its own are sealed to the person's.
+pub(crate) fn spec(home: &Home, network: &Network, record: &JobRecord, dataset: &Dataset) -> Result<JobSpec> {
+    let own = spec_with(network, record, &*dataset.exchange_secret(home)?);
+    own.or_else(|_| spec_with(network, record, home.person.exchange_secret()))
+}
+
+/// What the consumer asked for, opened with the secret of the key that the dataset's manifest names.
+pub(crate) fn spec_with(network: &Network, record: &JobRecord, secret: &[u8; 32]) -> Result<JobSpec> {
     let cid = Cid::from_digest(Codec::Raw, record.details.spec.0);
     let sealed = network.content.get_raw(&cid)?;
-    Ok(exchange::open_spec(&sealed, &record.details.license.0, home.person.exchange_secret())?)
+    Ok(exchange::open_spec(&sealed, &record.details.license.0, secret)?)
 }
 
 /// What a job would let out, for the owner to decide on: in sentences, and the same in figures.

@@ -14,7 +14,7 @@ use crate::model::Known;
 use crate::progress::Progress;
 use crate::worker::outside::Start;
 use crate::worker::wire::{Ask, Job, Place, Ready, Work, plain};
-use crate::worker::{self, Limits, Worker, setting};
+use crate::worker::{self, Layer, Limits, Worker, setting};
 
 /// Rows in a batch: what is lost at most when a run is cut short.
 pub const BATCH_ROWS: usize = 128;
@@ -59,9 +59,34 @@ pub(crate) struct Computed {
     pub device: Place,
 }
 
+/// Where finished batches are kept, and what is known of the worker: the vault, or nothing while it is locked.
+pub(crate) trait Shelf {
+    /// The batch of this name.
+    fn batch(&self, name: &str) -> Option<Batch>;
+    /// Keeps a batch, durably.
+    fn keep_batch(&mut self, name: &str, batch: &Batch) -> Result<()>;
+    /// The layers of confinement that a worker need not have.
+    fn without(&self) -> Result<Vec<Layer>>;
+}
+
+impl Shelf for Home {
+    fn batch(&self, name: &str) -> Option<Batch> {
+        self.find(Kind::Batch, name).unwrap_or_default()
+    }
+
+    fn keep_batch(&mut self, name: &str, batch: &Batch) -> Result<()> {
+        self.keep(Kind::Batch, name, batch)?;
+        self.commit()
+    }
+
+    fn without(&self) -> Result<Vec<Layer>> {
+        setting::allowed(self)
+    }
+}
+
 /// A batch that is done.
 #[derive(Serialize, Deserialize)]
-struct Batch {
+pub(crate) struct Batch {
     /// What it was computed from: a batch of anything else is not taken.
     #[serde(with = "serde_bytes")]
     of: Vec<u8>,
@@ -69,12 +94,12 @@ struct Batch {
     rows: ByteBuf,
 }
 
-/// Computes what is ordered. Batches that an earlier run finished are taken from the vault.
+/// Computes what is ordered. Batches that an earlier run finished are taken from the shelf.
 ///
 /// # Errors
 /// What the worker failed at, after which the same order goes on; `Refused` where it is not confined, or its rows do not
 /// pass the gate; `Interrupted`.
-pub(crate) fn compute(home: &mut Home, order: &Order<'_>) -> Result<Computed> {
+pub(crate) fn compute(shelf: &mut dyn Shelf, order: &Order<'_>) -> Result<Computed> {
     let of = order.digest()?;
     let mut progress = Progress::start(order.what);
     let mut rows = Vec::with_capacity(order.count * order.width);
@@ -83,14 +108,11 @@ pub(crate) fn compute(home: &mut Home, order: &Order<'_>) -> Result<Computed> {
         let positions = first..order.count.min(first + BATCH_ROWS);
         let bytes = positions.len() * order.width;
         let name = format!("{}/{number}", order.job);
-        let kept = match home.find::<Batch>(Kind::Batch, &name) {
-            Ok(Some(batch)) if batch.of == of && batch.rows.len() == bytes => Some(batch),
-            _ => None,
-        };
+        let kept = shelf.batch(&name).filter(|batch| batch.of == of && batch.rows.len() == bytes);
         let batch = match kept {
             Some(batch) => batch,
             None => {
-                let worker = started(&mut worker, home, order)?;
+                let worker = started(&mut worker, shelf, order)?;
                 let inputs = positions.clone().map(|position| ByteBuf::from((order.row)(position))).collect();
                 let answer = worker.ask(&Ask::Batch(inputs), bytes)?;
                 if answer.len() != bytes {
@@ -99,8 +121,7 @@ pub(crate) fn compute(home: &mut Home, order: &Order<'_>) -> Result<Computed> {
                 (order.pass)(&answer, first)?;
                 let batch = Batch { of: of.clone(), device: place(&worker.ready), rows: ByteBuf::from(answer) };
                 if order.width > 0 {
-                    home.keep(Kind::Batch, &name, &batch)?;
-                    home.commit()?;
+                    shelf.keep_batch(&name, &batch)?;
                 }
                 batch
             }
@@ -111,7 +132,7 @@ pub(crate) fn compute(home: &mut Home, order: &Order<'_>) -> Result<Computed> {
     }
     let end = match order.end {
         0 => Vec::new(),
-        limit => started(&mut worker, home, order)?.ask(&Ask::Finish, limit)?,
+        limit => started(&mut worker, shelf, order)?.ask(&Ask::Finish, limit)?,
     };
     let device = device.ok_or_else(|| Error::refused("there are no rows"))?;
     Ok(Computed { rows, end, device })
@@ -126,9 +147,9 @@ pub(crate) fn forget(home: &mut Home, job: &str, count: usize) -> Result<()> {
 }
 
 /// The order's worker, started at its first use.
-fn started<'w>(worker: &'w mut Option<Worker>, home: &Home, order: &Order<'_>) -> Result<&'w mut Worker> {
+fn started<'w>(worker: &'w mut Option<Worker>, shelf: &dyn Shelf, order: &Order<'_>) -> Result<&'w mut Worker> {
     if worker.is_none() {
-        *worker = Some(order.start(home)?);
+        *worker = Some(order.start(shelf)?);
     }
     worker.as_mut().ok_or_else(|| Error::failure("there is no worker"))
 }
@@ -139,7 +160,7 @@ fn place(ready: &Ready) -> Place {
 }
 
 impl Order<'_> {
-    fn start(&self, home: &Home) -> Result<Worker> {
+    fn start(&self, shelf: &dyn Shelf) -> Result<Worker> {
         let manner = worker::manner()?;
         let batches = self.count.div_ceil(BATCH_ROWS) as u64;
         let job = Job {
@@ -154,7 +175,7 @@ impl Order<'_> {
             program: &manner.program,
             work: Work::Job(job),
             limits: Limits { memory: manner.memory.unwrap_or(limits.memory), ..limits },
-            allowed: &setting::allowed(home)?,
+            allowed: &shelf.without()?,
             without: &manner.without,
             patience: manner.patience,
         })?;

@@ -1,13 +1,13 @@
 //! The contributor runs an approved job: compute, gate, seal, commit, draw, prove. Each step is kept before the next is
 //! taken, so that running it again goes on where it stopped.
 
-use provenance::chain::client::LicenseRecord;
+use provenance::chain::client::{JobRecord, LicenseRecord};
 use provenance::chain::typed::Domain;
 use provenance::chain::{JobState, Output, U256};
 use provenance::cid::Cid;
 use provenance::content::unixfs;
 use provenance::exchange;
-use provenance::receipt::Receipt;
+use provenance::receipt::{Receipt, SignedReceipt};
 use provenance::terms::{Action, Amount};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -15,10 +15,10 @@ use zk::keys::VerifyingKey;
 use zk::statement::Statement;
 
 use super::delivery::Delivery;
-use super::template::{Proving, Template, Work};
+use super::template::{Made, Proving, Template, Work};
 use super::{Seen, Side, keep, rows, see, template_and_circuit};
 use crate::args::DeviceChoice;
-use crate::dataset;
+use crate::dataset::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::{self, Network};
@@ -141,7 +141,21 @@ async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<LicenseR
         return Err(Error::refused("this job was not approved")
             .hint("`job show` says what would leave; `job approve` allows it."));
     }
-    if seen.now > details.runBy {
+    let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| {
+        Error::not_found("this vault does not hold the dataset of this job").hint("Use the vault that published it.")
+    })?;
+    licensed(network, &seen.record, seen.now, &dataset).await
+}
+
+/// The job's license, where the job is in time, licensed, and over this version of the dataset.
+pub(crate) async fn licensed(
+    network: &Network,
+    record: &JobRecord,
+    now: u64,
+    dataset: &Dataset,
+) -> Result<LicenseRecord> {
+    let details = &record.details;
+    if now > details.runBy {
         return Err(
             Error::refused("the time to run this job is over").hint("The buyer can be refunded with `job refund`.")
         );
@@ -151,9 +165,6 @@ async fn allowed(home: &Home, network: &Network, seen: &Seen) -> Result<LicenseR
     if license.terms.actions & details.action == 0 {
         return Err(Error::refused(format!("the license does not allow {template}")));
     }
-    let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| {
-        Error::not_found("this vault does not hold the dataset of this job").hint("Use the vault that published it.")
-    })?;
     if dataset.version != details.version || dataset.count != details.count {
         return Err(Error::refused("the job is for another version of the dataset than this vault holds"));
     }
@@ -171,7 +182,6 @@ async fn compute_and_seal(
     license: &LicenseRecord,
     device: DeviceChoice,
 ) -> Result<()> {
-    let details = &seen.record.details;
     let work = Work::of(home, network, seen, license).await?;
     let leaves = work.template.leaves(home, &work)?;
     if seen.kept.approved.as_ref().is_none_or(|approved| approved.leaves != leaves) {
@@ -184,13 +194,41 @@ async fn compute_and_seal(
     let opened = dataset::open(home, &work.dataset)?;
     stage(Stage::Compute);
     let made = work.template.compute(home, &work, &opened, device)?;
+    let domain = receipts_domain(network);
+    let person = home.person.clone();
+    let sealed = sealed(&seen.record, &work.spec.reply, made, |receipt| Ok(receipt.sign(person.signer(), domain)?))?;
+    rows::forget(home, &work.job, work.count as usize)?;
+    seen.kept.run = Some(sealed.run);
+    home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &sealed.receipt)?;
+    home.keep_bytes(Kind::Package, &ids::shown(seen.record.id), &sealed.package)?;
+    keep(home, seen.record.id, &seen.kept)
+}
+
+/// An output that is ready to be stored and committed to.
+pub(crate) struct Sealed {
+    /// What committing, proving and settling need.
+    pub run: Ran,
+    /// The package, under a fresh key and sealed to the consumer.
+    pub package: Vec<u8>,
+    /// The signed receipt.
+    pub receipt: Vec<u8>,
+}
+
+/// Seals what was computed to the consumer's `reply` key, with a receipt by `sign`.
+pub(crate) fn sealed(
+    record: &JobRecord,
+    reply: &[u8; 32],
+    made: Made,
+    sign: impl FnOnce(Receipt) -> Result<SignedReceipt>,
+) -> Result<Sealed> {
+    let details = &record.details;
     let key = exchange::package_key()?;
     let output_root = zk::field::to_bytes(&made.output_root);
-    let sealed = exchange::seal_package(&key, &seen.record.id.0, &work.spec.reply, &made.package)?;
-    let output_digest = sha256(&sealed);
+    let package = exchange::seal_package(&key, &record.id.0, reply, &made.package)?;
+    let output_digest = sha256(&package);
     let receipt = Receipt {
         license: details.license.0,
-        job: seen.record.id.0,
+        job: record.id.0,
         dataset: details.dataset.0,
         version: details.version,
         root: details.root.to_be_bytes(),
@@ -201,24 +239,21 @@ async fn compute_and_seal(
         output_digest,
         amount: Amount::from_units(details.amount)?,
     };
-    let receipt = receipt.sign(home.person.signer(), receipts_domain(network))?;
-    let delivery = Delivery::new(&unixfs::file_cid(&sealed)?, &receipt)?.to_bytes()?;
-    seen.kept.run = Some(Ran {
+    let receipt = sign(receipt)?;
+    let delivery = Delivery::new(&unixfs::file_cid(&package)?, &receipt)?.to_bytes()?;
+    let run = Ran {
         key: key.to_vec(),
         output_root: output_root.to_vec(),
         output_digest: output_digest.to_vec(),
         output_cid: Cid::raw(&delivery).digest().to_vec(),
         delivery,
         opening: made.opening,
-        output_bytes: sealed.len() as u64,
+        output_bytes: package.len() as u64,
         device: made.device,
         model: made.model,
         proof: None,
-    });
-    home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &receipt.to_bytes()?)?;
-    home.keep_bytes(Kind::Package, &ids::shown(seen.record.id), &sealed)?;
-    rows::forget(home, &work.job, work.count as usize)?;
-    keep(home, seen.record.id, &seen.kept)
+    };
+    Ok(Sealed { run, package, receipt: receipt.to_bytes()? })
 }
 
 /// The contract that receipts are signed for.

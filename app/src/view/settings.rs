@@ -161,3 +161,25 @@ pub struct Deadlines {
     /// The nearest first.
     pub deadlines: Vec<Deadline>,
 }
+
+/// `earning_start`: what is to go on while the vault is locked.
+#[derive(Deserialize, Serialize, specta::Type, Clone, Debug)]
+pub struct EarningWanted {
+    /// Names of published datasets.
+    pub datasets: Vec<String>,
+    /// For how many hours.
+    pub hours: u32,
+    /// Most jobs over each dataset.
+    pub jobs: u32,
+}
+
+/// `earning_show`: what goes on while the vault is locked.
+#[derive(Serialize, specta::Type, Clone, Debug, PartialEq, Eq)]
+pub struct Earning {
+    /// Until when, RFC 3339.
+    pub until: String,
+    /// The datasets' names.
+    pub datasets: Vec<String>,
+    /// Most jobs over each dataset.
+    pub jobs: u32,
+}

@@ -126,6 +126,8 @@ pub enum Act {
     ApproveAlways,
     /// Another account may answer jobs.
     Delegate,
+    /// Standing approvals go on while the vault is locked.
+    Earn,
     /// What was earned is withdrawn.
     Withdraw,
 }

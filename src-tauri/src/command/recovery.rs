@@ -76,7 +76,7 @@ pub async fn recover_vault(
     let (phrase, secret) = (Zeroizing::new(phrase), Zeroizing::new(passphrase));
     desk.off(move |desk| {
         let problems = backup::recovered(desk.hold.dir(), from.as_deref(), &phrase, &secret)?;
-        desk.hold.unlock(&secret)?;
+        desk.unlock(&secret)?;
         desk.begin_again();
         Ok(problems)
     })

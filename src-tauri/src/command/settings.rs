@@ -111,10 +111,5 @@ pub async fn log_show(desk: State<'_, Desk>) -> Answer<Log> {
 #[tauri::command]
 #[specta::specta]
 pub async fn app_quit(desk: State<'_, Desk>) -> Answer<()> {
-    desk.off(|desk| {
-        desk.lock()?;
-        desk.app.exit(0);
-        Ok(())
-    })
-    .await
+    desk.off(Desk::quit).await
 }

@@ -47,17 +47,13 @@ pub async fn vault_create(desk: State<'_, Desk>, passphrase: String) -> Answer<(
     desk.off(move |desk| desk.hold.create(&secret, || desk.show(Beside::Recovery))).await
 }
 
-/// Opens the vault. Records that were deleted before it was locked are taken out now: that is no longer taken back.
+/// Opens the vault. What was earned while it was locked is taken over. Records that were deleted before it was locked are taken
+/// out now: that is no longer taken back.
 #[tauri::command]
 #[specta::specta]
 pub async fn vault_unlock(desk: State<'_, Desk>, passphrase: String) -> Answer<()> {
     let secret = Zeroizing::new(passphrase);
-    desk.off(move |desk| {
-        desk.hold.unlock(&secret)?;
-        desk.finish_deletions();
-        Ok(())
-    })
-    .await
+    desk.off(move |desk| desk.unlock(&secret)).await
 }
 
 /// Opens the window `recover` (page recover.html), in which a recovery phrase is typed. The main window is never given it. The
@@ -68,11 +64,12 @@ pub async fn recover_open(desk: State<'_, Desk>) -> Answer<()> {
     desk.off(|desk| desk.show(Beside::Recover)).await
 }
 
-/// Locks the vault: its keys leave memory, its phrase leaves the screen, tasks stop, and other programs can open it.
+/// Locks the vault: its keys leave memory, its phrase leaves the screen, tasks stop, and other programs can open it. Where that
+/// is on, standing approvals go on without it.
 #[tauri::command]
 #[specta::specta]
 pub async fn vault_lock(desk: State<'_, Desk>) -> Answer<()> {
-    desk.off(Desk::lock).await
+    desk.off(Desk::lock_by_hand).await
 }
 
 /// Somebody is at the window: the vault stays open for a while longer.

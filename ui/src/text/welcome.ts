@@ -20,6 +20,7 @@ export const en = {
   unlockLead: "Enter the passphrase of this vault.",
   unlockAction: "Unlock",
   unlockBusy: "Unlocking…",
+  earning: (until: string, datasets: string) => `Earning until ${until} with ${datasets}. Unlocking takes over what was earned; closing the window ends it.`,
   forgot: "Forgot it? Use the 24 words",
   folder: "Folder",
 
@@ -101,6 +102,7 @@ export const fr: typeof en = {
   unlockLead: "Saisissez la phrase de passe de ce coffre.",
   unlockAction: "Déverrouiller",
   unlockBusy: "Déverrouillage…",
+  earning: (until, datasets) => `Gagne jusqu’au ${until} avec ${datasets}. Déverrouiller reprend ce qui a été gagné\u00a0; fermer la fenêtre y met fin.`,
   forgot: "Oubliée\u00a0? Utilisez les 24 mots",
   folder: "Dossier",
 

@@ -2,7 +2,7 @@
 // tests/tests/window.rs. Every command of the main window has an answer here, with the types of the bindings.
 import { emit } from "@tauri-apps/api/event";
 import { mockIPC } from "@tauri-apps/api/mocks";
-import type { Change, Dataset, Failure, Job, SelectionWanted, Settings, Task, commands } from "../../src/bindings";
+import type { Change, Dataset, Earning, Failure, Job, SelectionWanted, Settings, Task, commands } from "../../src/bindings";
 import * as sample from "./sample";
 
 /** How a test begins. */
@@ -14,6 +14,8 @@ export interface Start {
   network: boolean;
   theme?: Settings["theme"];
   language?: Settings["language"];
+  /** What goes on while the vault is locked. */
+  earning?: Earning;
   /** Put in the place of every name and text. */
   text?: string[];
 }
@@ -58,6 +60,7 @@ export function vault(start: Start) {
     licenses: full ? [...sample.licenses] : [],
     approvals: full ? [...sample.approvals] : [],
     grants: full ? [...sample.grants] : [],
+    earning: (start.earning ?? null) as Earning | null,
     claimable: full ? "6.5 USU" : "0 USU",
     claimed: full ? "11.5 USU" : "0 USU",
     offered: false,
@@ -263,6 +266,14 @@ export function vault(start: Start) {
       state.grants = state.grants.map((one) => (one.grant_id === id ? { ...one, state: "canceled" } : one));
       return state.grants.find((one) => one.grant_id === id) ?? refuse("not_found", "this vault gave no such grant");
     },
+    earningShow: () => state.earning,
+    earningStart: (wanted) => {
+      networked();
+      if (state.approvals.length === 0) refuse("refused", "no standing approval lets jobs embed run", "Approve a consumer's jobs always, then turn this on.");
+      state.earning = { until: sample.at(0.3), datasets: wanted.datasets, jobs: wanted.jobs };
+      return state.earning;
+    },
+    earningStop: () => (opened(), (state.earning = null)),
     deadlineList: () => ({ deadlines: state.jobs.filter((one) => one.state === "requested").map((one) => ({ job_id: one.job_id, next: one.next, until: one.run_by })) }),
     taskList: () => ({ tasks: told(state.tasks) }),
     taskStop: (id) => {

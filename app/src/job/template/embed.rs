@@ -12,9 +12,8 @@ use crate::args::DeviceChoice;
 use crate::dataset::{self, Dataset, Opened};
 use crate::error::{Error, Result};
 use crate::gate::{self, RowShape};
-use crate::home::Home;
 use crate::job::package::{Expected, Package};
-use crate::job::rows::{self, Order};
+use crate::job::rows::{self, Order, Shelf};
 use crate::progress::Progress;
 use crate::view::Check;
 use crate::{model, proving, random, release};
@@ -47,7 +46,7 @@ fn wanted(work: &Work) -> Result<(Params, RowShape)> {
     Ok((params, shape))
 }
 
-pub(super) fn leaves(work: &Work) -> Result<Vec<String>> {
+pub(crate) fn leaves(work: &Work) -> Result<Vec<String>> {
     let (params, shape) = wanted(work)?;
     let released = &work.dataset.selection.released;
     gate::fits(work.count, shape, released.len() as u64)?;
@@ -69,7 +68,7 @@ pub(super) fn out(work: &Work) -> Result<Out> {
     })
 }
 
-pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
+pub(crate) fn compute(shelf: &mut dyn Shelf, work: &Work, opened: &Opened, device: DeviceChoice) -> Result<Made> {
     let Work { dataset, count, min_records, .. } = work;
     let (params, shape) = wanted(work)?;
     let model = model::find(&work.spec.model)?;
@@ -77,7 +76,7 @@ pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: Dev
     let text = |position: usize| Row::new(opened.records[position].readable(&included)).head().as_bytes().to_vec();
     let width = shape.width() as usize;
     let computed = rows::compute(
-        home,
+        shelf,
         &Order {
             job: &work.job,
             template: "embed",

@@ -3,14 +3,14 @@
 //!
 //! A new template is a variant here, one line in each `match`, and a module beside this one.
 
-mod embed;
+pub(crate) mod embed;
 mod statistic;
 pub(crate) mod train;
 
 use std::fmt;
 
 use compute::Dtype;
-use provenance::chain::client::LicenseRecord;
+use provenance::chain::client::{JobRecord, LicenseRecord};
 use provenance::exchange::JobSpec;
 use provenance::manifest::Manifest;
 use provenance::terms::Action;
@@ -113,15 +113,12 @@ impl Work {
     pub async fn of(home: &Home, network: &Network, seen: &Seen, license: &LicenseRecord) -> Result<Self> {
         let details = &seen.record.details;
         let template = Template::of_bit(details.action)?;
-        let spec = spec(home, network, &seen.record)?;
-        if spec.template != template.name() {
-            let asked = &spec.template;
-            return Err(Error::refused(format!("the request asks for {asked:?}, which is not what was licensed")));
-        }
         let dataset = dataset::find_by_id(home, &details.dataset.0)?.ok_or_else(|| {
             Error::not_found("this vault does not hold the dataset of this job")
                 .hint("Use the vault that published it.")
         })?;
+        let spec = spec(home, network, &seen.record, &dataset)?;
+        template.check_asked(&spec)?;
         // The chain does not keep it: it stands in the offer.
         let max_epsilon_micro = match template {
             Template::Train => bundle::offer_of(network, license).await?.offer.terms.max_epsilon_micro,
@@ -135,6 +132,24 @@ impl Work {
             count: details.count,
             min_records: license.terms.minRecords,
             max_epsilon_micro,
+        })
+    }
+
+    /// The work of a job that spends no privacy budget, from its opened request and a copy of its dataset.
+    ///
+    /// # Errors
+    /// `Refused` where the request asks for something else than was licensed.
+    pub fn of_copy(record: &JobRecord, license: &LicenseRecord, spec: JobSpec, dataset: Dataset) -> Result<Self> {
+        let template = Template::of_bit(record.details.action)?;
+        template.check_asked(&spec)?;
+        Ok(Work {
+            job: ids::shown(record.id),
+            template,
+            spec,
+            dataset,
+            count: record.details.count,
+            min_records: license.terms.minRecords,
+            max_epsilon_micro: 0,
         })
     }
 }
@@ -277,6 +292,15 @@ impl Template {
             Template::Statistic => statistic::ask(asking, manifest),
             Template::Train => train::ask(asking, manifest),
         }
+    }
+
+    /// That the request asks for this template.
+    fn check_asked(self, spec: &JobSpec) -> Result<()> {
+        if spec.template == self.name() {
+            return Ok(());
+        }
+        let asked = &spec.template;
+        Err(Error::refused(format!("the request asks for {asked:?}, which is not what was licensed")))
     }
 
     /// What would leave, in plain words: what the owner decides on.
