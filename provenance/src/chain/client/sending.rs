@@ -138,8 +138,9 @@ impl Link {
     async fn begin(&self, signer: &Signer, step: &Step) -> Result<Entry> {
         self.check_pins(step.to.to()).await?;
         let scope = self.scope(signer.address());
+        let undone = self.undone(&scope, step.key).await?;
         self.remind(&scope).await?;
-        let entry = match self.outbox.find(&scope, step.key) {
+        let entry = match undone.or_else(|| self.outbox.find(&scope, step.key)) {
             None => {
                 let pending =
                     self.provider().get_transaction_count(scope.account).pending().await.map_err(revert::error)?;
@@ -159,6 +160,18 @@ impl Link {
             self.broadcast(&entry).await?;
         }
         Ok(entry)
+    }
+
+    /// The same step where it was finished and a reorganization undid it since, opened again: a second one beside it would do
+    /// it twice, once the first is back.
+    async fn undone(&self, scope: &Scope, key: B256) -> Result<Option<Entry>> {
+        for entry in self.outbox.of(scope).into_iter().filter(|entry| entry.key == key) {
+            if matches!(entry.standing, Standing::Done { .. }) && self.is_undone(&entry).await? {
+                self.outbox.take_back(entry.id)?;
+                return Ok(self.outbox.entry(entry.id));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a step that was set aside can be signed again: none of its transactions is in, its nonce is unused, and

@@ -211,8 +211,8 @@ impl<'a> Device<'a> {
         }
         // What an earlier start got done is seen on the chain.
         let token = self.ground.world.token();
-        self.paid |= !chain.token_balance(self.friend(), token).await?.is_zero();
-        if !self.paid {
+        let seen = !chain.token_balance(self.friend(), token).await?.is_zero();
+        if !seen && !self.paid {
             let call = RewardToken::transferCall { to: self.friend(), value: U256::from(PAID) };
             let about = [B256::repeat_byte(self.number)];
             let receipt = chain.tell(self.signer(), token, call, &about).await?;
@@ -308,7 +308,7 @@ async fn schedule(ground: &Ground, seed: u64) -> Tally {
     }
     ground.liar.tell_the_truth();
     calm(ground, &mut devices, &plan, seed).await;
-    check(ground, &devices, before, first, seed).await;
+    check(ground, &devices, &plan, before, first, seed).await;
     ground.end().await;
     tally
 }
@@ -393,12 +393,17 @@ async fn calm(ground: &Ground, devices: &mut [Device<'_>], plan: &Plan, seed: u6
 }
 
 /// Everything happened once.
-async fn check(ground: &Ground, devices: &[Device<'_>], before: U256, first: u64, seed: u64) {
+async fn check(ground: &Ground, devices: &[Device<'_>], plan: &Plan, before: U256, first: u64, seed: u64) {
     let (chain, owner) = (&ground.world.chain, ground.world.owner.address());
     let count = devices.len() as u64;
     let spent = U256::from(PAID) * U256::from(count);
     for device in devices {
-        assert_eq!(ground.balance(device.friend()).await, U256::from(PAID), "seed {seed}: paid twice, or not");
+        let paid = ground.balance(device.friend()).await;
+        if paid != U256::from(PAID) {
+            let (number, told) = (device.number, &device.told);
+            let portrait = ground.portrait(devices).await;
+            panic!("seed {seed}: {plan:?}: device {number} paid {paid}, and was told {told:#?}\n{portrait}");
+        }
     }
     assert_eq!(
         ground.balance(owner).await,

@@ -242,6 +242,21 @@ async fn transaction_that_a_reorganization_undid_is_sent_again() {
     assert!(chain.resume(&lied.world.owner).await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn step_that_a_reorganization_undid_is_done_once_when_it_is_asked_for_again() {
+    let lied = Lied::new().await;
+    let provider = lied.world.chain.link.provider().clone();
+    let mark: serde_json::Value = provider.raw_request("evm_snapshot".into(), ()).await.unwrap();
+    let chain = lied.chain(lied.outbox()).await;
+    let first = lied.announce(&chain).await.unwrap();
+    let _: bool = provider.raw_request("evm_revert".into(), (mark,)).await.unwrap();
+    assert_eq!(lied.announce(&chain).await.unwrap().tx, first.tx);
+    assert_eq!(lied.happened().await, (1, 1));
+    // What stands is another matter: asked for again, it is done again.
+    assert_ne!(lied.announce(&chain).await.unwrap().tx, first.tx);
+    assert_eq!(lied.happened().await, (2, 2));
+}
+
 /// Two devices' transactions wait, a reorganization loses both, and the first device does not come back.
 #[tokio::test]
 async fn nonce_that_nobody_will_use_is_filled_and_the_step_after_it_done_once() {
