@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::{
     Error, Field, Result,
-    poseidon::{Tag, hash},
+    poseidon::{Tag, hash, hash_each},
 };
 
 mod append;
@@ -18,6 +18,9 @@ pub const ARITY: usize = 8;
 
 /// Nodes hashed between two reports of progress.
 const BATCH: usize = 4096;
+
+/// Nodes hashed by one core before the next are shared out.
+const SHARE: usize = 8;
 
 /// How deep a dataset's tree is. Fixed by the number of records; a proof is for one tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,7 +124,7 @@ impl Tree {
             let below = &levels[levels.len() - 1];
             let mut level = Vec::with_capacity(below.len().div_ceil(ARITY));
             for batch in below.chunks(BATCH * ARITY) {
-                level.par_extend(batch.par_chunks(ARITY).map(|children| node(&padded(children, *padding))));
+                level.par_extend(batch.par_chunks(SHARE * ARITY).flat_map_iter(|below| nodes(below, *padding)));
                 done += batch.len().div_ceil(ARITY) as u64;
                 progress(done, total);
             }
@@ -213,6 +216,16 @@ pub(crate) fn children(siblings: &[Field; ARITY - 1], own: usize, current: Field
 
 fn node(children: &[Field; ARITY]) -> Field {
     hash(Tag::Node, children)
+}
+
+/// The nodes over the words of a level, the last one padded.
+fn nodes(below: &[Field], padding: Field) -> Vec<Field> {
+    let (whole, rest) = below.as_chunks::<ARITY>();
+    let mut nodes = hash_each(Tag::Node, whole);
+    if !rest.is_empty() {
+        nodes.push(node(&padded(rest, padding)));
+    }
+    nodes
 }
 
 fn padded(children: &[Field], padding: Field) -> [Field; ARITY] {

@@ -2,19 +2,27 @@
 //!
 //! Source: Grassi et al., "Poseidon: A New Hash Function for Zero-Knowledge Proof Systems" (2019/458); constants as
 //! published by circomlib, taken from `light-poseidon`. Native hashing computes the partial rounds as a recurrence
-//! (`rounds.rs`) and reduces sums of products once (`loose.rs`), derived here from the plain form and tested equal to it.
+//! (`rounds.rs`) and reduces sums of products once (`loose.rs`; `lanes.rs` for eight hashes side by side), derived here from
+//! the plain form and tested equal to it.
 
 use std::sync::OnceLock;
 
 use ark_ff::AdditiveGroup;
+#[cfg(target_arch = "x86_64")]
+use fearless_simd::x86::Avx512;
 use light_poseidon::{PoseidonParameters, parameters::bn254_x5::get_poseidon_parameters};
 
 use crate::Field;
 
 pub mod gadget;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod loose;
 mod rounds;
 
+#[cfg(target_arch = "x86_64")]
+use lanes::{Digits, Lanes};
+use loose::{Loose, Single};
 use rounds::Rounds;
 
 /// Full rounds, half of them before the partial rounds and half after.
@@ -69,20 +77,53 @@ pub fn hash<const N: usize>(tag: Tag, inputs: &[Field; N]) -> Field {
     raw(&words[..=N])
 }
 
+/// [`hash`] of each. Where the processor has AVX-512 with IFMA, eight are computed side by side, in about the time of one.
+///
+/// ```
+/// use zk::{Field, poseidon::{Tag, hash, hash_each}};
+/// let inputs: Vec<_> = (0..20u64).map(|i| [Field::from(i), Field::from(7u64)]).collect();
+/// assert_eq!(hash_each(Tag::Owner, &inputs)[19], hash(Tag::Owner, &inputs[19]));
+/// ```
+pub fn hash_each<const N: usize>(tag: Tag, inputs: &[[Field; N]]) -> Vec<Field> {
+    let mut hashes = Vec::with_capacity(inputs.len());
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx512) = lanes::detected() {
+        for eight in inputs.as_chunks::<{ lanes::LANES }>().0 {
+            let word = |place: usize| Lanes::of(avx512, eight.each_ref().map(|inputs| inputs[place]));
+            let tag = Lanes::of(avx512, [tag.element(); lanes::LANES]);
+            let words: Vec<_> = core::iter::once(tag).chain((0..N).map(word)).collect();
+            hashes.extend(raw_lanes(avx512, &words).elements(avx512));
+        }
+    }
+    let left = &inputs[hashes.len()..];
+    hashes.extend(left.iter().map(|inputs| hash(tag, inputs)));
+    hashes
+}
+
+/// The rounds' permutation of `words`, by the width of their state.
+macro_rules! by_width {
+    ($arithmetic:expr, $words:expr, $constant:ty: $($width:literal)*) => {
+        match $words.len() + 1 {
+            $($width => {
+                static ROUNDS: OnceLock<Rounds<$width, $constant>> = OnceLock::new();
+                ROUNDS.get_or_init(|| Rounds::derive(&parameters($width))).hash($arithmetic, $words)
+            })*
+            width => unreachable!("no parameters of width {width}"),
+        }
+    };
+}
+
 /// circomlib's `poseidon(words)`: no tag added.
 fn raw(words: &[Field]) -> Field {
-    macro_rules! by_width {
-        ($($width:literal)*) => {
-            match words.len() + 1 {
-                $($width => {
-                    static ROUNDS: OnceLock<Rounds<$width>> = OnceLock::new();
-                    ROUNDS.get_or_init(|| Rounds::derive(&parameters($width))).hash(words)
-                })*
-                width => unreachable!("no parameters of width {width}"),
-            }
-        };
-    }
-    by_width!(2 3 4 5 6 7 8 9 10 11 12 13)
+    let mut loose = [Loose::default(); MAX_INPUTS + 1];
+    loose.iter_mut().zip(words).for_each(|(loose, word)| *loose = (*word).into());
+    by_width!(Single, &loose[..words.len()], Loose: 2 3 4 5 6 7 8 9 10 11 12 13).into()
+}
+
+/// [`raw`] in every lane.
+#[cfg(target_arch = "x86_64")]
+fn raw_lanes(avx512: Avx512, words: &[Lanes]) -> Lanes {
+    by_width!(avx512, words, Digits: 2 3 4 5 6 7 8 9 10 11 12 13)
 }
 
 /// The published parameters for a state of `width` words, 2 to 13.

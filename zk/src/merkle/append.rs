@@ -1,6 +1,6 @@
 //! Growing a tree: only the nodes above new leaves are hashed again.
 
-use super::{ARITY, Tree, capacity, node, padded};
+use super::{ARITY, Tree, capacity, nodes};
 use crate::{Error, Field, Result};
 
 impl Tree {
@@ -19,8 +19,7 @@ impl Tree {
             let (below, above) = self.levels.split_at_mut(height + 1);
             first /= ARITY;
             above[0].truncate(first);
-            let changed = below[height][first * ARITY..].chunks(ARITY);
-            above[0].extend(changed.map(|children| node(&padded(children, self.empty[height]))));
+            above[0].extend(nodes(&below[height][first * ARITY..], self.empty[height]));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use ark_ff::{BigInt, MontConfig, PrimeField};
 
+use super::rounds::Arithmetic;
 use crate::Field;
 
 const MODULUS: [u64; 4] = Field::MODULUS.0;
@@ -22,7 +23,7 @@ const TOGETHER: usize = 8;
 
 /// A number below `2r` that stands for an element, in Montgomery form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Loose([u64; 4]);
+pub(super) struct Loose(pub(super) [u64; 4]);
 
 impl From<Field> for Loose {
     fn from(element: Field) -> Self {
@@ -36,12 +37,41 @@ impl From<Loose> for Field {
     }
 }
 
+/// One number at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Single;
+
+impl Arithmetic for Single {
+    type Number = Loose;
+    type Constant = Loose;
+
+    #[inline(always)]
+    fn known(self, constant: &Loose) -> Loose {
+        *constant
+    }
+
+    #[inline(always)]
+    fn plus(self, one: Loose, other: Loose) -> Loose {
+        one.plus(other)
+    }
+
+    #[inline(always)]
+    fn fifth_power(self, number: Loose) -> Loose {
+        number.fifth_power()
+    }
+
+    #[inline(always)]
+    fn affine(self, factors: &[Loose], values: &[Loose], constant: &Loose) -> Loose {
+        affine(factors, values, constant)
+    }
+}
+
 impl Loose {
     const ZERO: Self = Self([0; 4]);
 
     /// `self + other`.
     #[inline(always)]
-    pub(super) fn plus(self, other: Self) -> Self {
+    fn plus(self, other: Self) -> Self {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
         let (a, carry) = sum(a, e, 0);
         let (b, carry) = sum(b, f, carry);
@@ -52,7 +82,7 @@ impl Loose {
 
     /// The S-box: the fifth power, below `1.6r`.
     #[inline(always)]
-    pub(super) fn fifth_power(self) -> Self {
+    fn fifth_power(self) -> Self {
         let square = Self(by_columns(&Square(self.0), &Self::ZERO));
         let fourth = Self(by_columns(&Square(square.0), &Self::ZERO));
         Self(by_columns(&Sum { factors: &[fourth], values: &[self] }, &Self::ZERO))
@@ -62,7 +92,7 @@ impl Loose {
 /// `constant + Σ factors · values`, over as many of both, at most 24. Factors and constant are below `r`, as [`Loose::from`]
 /// gives them.
 #[inline(always)]
-pub(super) fn affine(factors: &[Loose], values: &[Loose], constant: &Loose) -> Loose {
+fn affine(factors: &[Loose], values: &[Loose], constant: &Loose) -> Loose {
     if factors.len() <= TOGETHER {
         return summed(factors, values, constant);
     }

@@ -15,21 +15,38 @@
 use ark_ff::{AdditiveGroup, Field as _};
 use light_poseidon::PoseidonParameters;
 
-use super::{
-    FULL_ROUNDS,
-    loose::{Loose, affine},
-};
+use super::FULL_ROUNDS;
 use crate::Field;
 
 type Matrix = Vec<Vec<Field>>;
 
-/// A row of a matrix and the constant that the next round adds.
-struct Row<const T: usize> {
-    factors: [Loose; T],
-    constant: Loose,
+/// How the rounds' numbers are computed.
+pub(super) trait Arithmetic: Copy {
+    /// A word of the state, or that word of several states side by side.
+    type Number: Copy;
+    /// A factor or constant of the rounds.
+    type Constant: Copy + From<Field>;
+
+    /// The constant as a number.
+    fn known(self, constant: &Self::Constant) -> Self::Number;
+
+    /// The sum of both.
+    fn plus(self, one: Self::Number, other: Self::Number) -> Self::Number;
+
+    /// The S-box.
+    fn fifth_power(self, number: Self::Number) -> Self::Number;
+
+    /// `constant + Σ factors · values`, over as many of both, at most 24.
+    fn affine(self, factors: &[Self::Constant], values: &[Self::Number], constant: &Self::Constant) -> Self::Number;
 }
 
-type Layer<const T: usize> = [Row<T>; T];
+/// A row of a matrix and the constant that the next round adds.
+struct Row<const T: usize, C> {
+    factors: [C; T],
+    constant: C,
+}
+
+type Layer<const T: usize, C> = [Row<T, C>; T];
 
 /// Rounds before the partial ones, and after them.
 const HALF: usize = FULL_ROUNDS / 2;
@@ -38,89 +55,94 @@ const HALF: usize = FULL_ROUNDS / 2;
 const HISTORY: usize = 2 * (66 + 12);
 
 /// Precomputed rounds for a state of `T` words.
-pub(super) struct Rounds<const T: usize> {
+pub(super) struct Rounds<const T: usize, C> {
     /// Constants of the first round. Word 0 is 0 in every hash: what comes of it is in the first layer's constants.
-    first: [Loose; T],
-    opening: [Layer<T>; HALF - 1],
+    first: [C; T],
+    opening: [Layer<T, C>; HALF - 1],
     /// From the last full round to `s_0` and the numbers that stand for `z_0`.
-    bridge: Layer<T>,
+    bridge: Layer<T, C>,
     /// For each partial round `2n` factors, oldest first, and a constant.
-    partial: Vec<(Vec<Loose>, Loose)>,
+    partial: Vec<(Vec<C>, C)>,
     /// The words beside word 0 after the partial rounds.
-    ending: Vec<(Vec<Loose>, Loose)>,
-    closing: [Layer<T>; HALF - 1],
+    ending: Vec<(Vec<C>, C)>,
+    closing: [Layer<T, C>; HALF - 1],
     /// Word 0 of the result.
-    last: Row<T>,
+    last: Row<T, C>,
 }
 
-impl<const T: usize> Rounds<T> {
+impl<const T: usize, C: Copy + From<Field>> Rounds<T, C> {
     /// Words beside word 0.
     const OTHERS: usize = T - 1;
 
     /// Word 0 of the permuted state `[0, words…]`; `words` has `T − 1` entries.
-    pub(super) fn hash(&self, words: &[Field]) -> Field {
-        let mut state = [Loose::default(); T];
+    pub(super) fn hash<A: Arithmetic<Constant = C>>(&self, arithmetic: A, words: &[A::Number]) -> A::Number {
+        let mut state = [arithmetic.known(&Field::ZERO.into()); T];
         for (place, word) in words.iter().enumerate() {
-            state[place + 1] = Loose::from(*word).plus(self.first[place + 1]).fifth_power();
+            let sum = arithmetic.plus(*word, arithmetic.known(&self.first[place + 1]));
+            state[place + 1] = arithmetic.fifth_power(sum);
         }
         let given = state;
         for (word, row) in state.iter_mut().zip(&self.opening[0]) {
-            *word = affine(&row.factors[1..], &given[1..], &row.constant);
+            *word = arithmetic.affine(&row.factors[1..], &given[1..], &row.constant);
         }
         for layer in &self.opening[1..] {
-            state = product(layer, &powers(&state));
+            state = product(arithmetic, layer, &powers(arithmetic, &state));
         }
-        state = self.partial_rounds(&product(&self.bridge, &powers(&state)));
+        state = self.partial_rounds(arithmetic, &product(arithmetic, &self.bridge, &powers(arithmetic, &state)));
         for layer in &self.closing {
-            state = product(layer, &powers(&state));
+            state = product(arithmetic, layer, &powers(arithmetic, &state));
         }
-        affine(&self.last.factors, &powers(&state), &self.last.constant).into()
+        arithmetic.affine(&self.last.factors, &powers(arithmetic, &state), &self.last.constant)
     }
 
     /// From `s_0` and what stands for `z_0` to the state before the closing rounds, constants added.
     #[inline(always)]
-    fn partial_rounds(&self, start: &[Loose; T]) -> [Loose; T] {
+    fn partial_rounds<A: Arithmetic<Constant = C>>(&self, arithmetic: A, start: &[A::Number; T]) -> [A::Number; T] {
         let width = 2 * Self::OTHERS;
-        let mut history = [Loose::default(); HISTORY];
+        let mut history = [arithmetic.known(&Field::ZERO.into()); HISTORY];
         for (place, output) in start[1..].iter().enumerate() {
             history[2 * place] = *output;
         }
         history[width - 1] = start[0];
         for (round, (factors, constant)) in self.partial.iter().enumerate() {
             let window = &history[2 * round..2 * round + width];
-            let rest = affine(&factors[..width], window, constant);
-            let power = window[width - 1].fifth_power();
+            let rest = arithmetic.affine(&factors[..width], window, constant);
+            let power = arithmetic.fifth_power(window[width - 1]);
             history[2 * round + width] = power;
-            history[2 * round + width + 1] = rest.plus(power);
+            history[2 * round + width + 1] = arithmetic.plus(rest, power);
         }
         let window = &history[2 * self.partial.len()..][..width];
         let mut state = [window[width - 1]; T];
         for (word, (factors, constant)) in state[1..].iter_mut().zip(&self.ending) {
-            *word = affine(&factors[..width], window, constant);
+            *word = arithmetic.affine(&factors[..width], window, constant);
         }
         state
     }
 }
 
 #[inline(always)]
-fn powers<const T: usize>(state: &[Loose; T]) -> [Loose; T] {
+fn powers<A: Arithmetic, const T: usize>(arithmetic: A, state: &[A::Number; T]) -> [A::Number; T] {
     let mut powers = *state;
     for word in &mut powers {
-        *word = word.fifth_power();
+        *word = arithmetic.fifth_power(*word);
     }
     powers
 }
 
 #[inline(always)]
-fn product<const T: usize>(layer: &Layer<T>, state: &[Loose; T]) -> [Loose; T] {
+fn product<A: Arithmetic, const T: usize>(
+    arithmetic: A,
+    layer: &Layer<T, A::Constant>,
+    state: &[A::Number; T],
+) -> [A::Number; T] {
     let mut words = *state;
     for (word, row) in words.iter_mut().zip(layer) {
-        *word = affine(&row.factors, state, &row.constant);
+        *word = arithmetic.affine(&row.factors, state, &row.constant);
     }
     words
 }
 
-impl<const T: usize> Rounds<T> {
+impl<const T: usize, C: Copy + From<Field>> Rounds<T, C> {
     /// Rewrites the published parameters. Takes milliseconds: keep the result.
     pub(super) fn derive(parameters: &PoseidonParameters<Field>) -> Self {
         let matrix = &parameters.mds;
@@ -158,11 +180,11 @@ impl<const T: usize> Rounds<T> {
     }
 }
 
-fn row<const T: usize>(factors: &[Field], constant: Field) -> Row<T> {
+fn row<const T: usize, C: From<Field>>(factors: &[Field], constant: Field) -> Row<T, C> {
     Row { factors: core::array::from_fn(|place| factors[place].into()), constant: constant.into() }
 }
 
-fn layer<const T: usize>(matrix: &Matrix, constants: &[Field]) -> Layer<T> {
+fn layer<const T: usize, C: From<Field>>(matrix: &Matrix, constants: &[Field]) -> Layer<T, C> {
     core::array::from_fn(|word| row(&matrix[word], constants[word]))
 }
 
@@ -274,17 +296,17 @@ impl Scaled {
     }
 
     /// The next input but for the newest output, in the unit of that input.
-    fn step(&self, window: &[Field], round: usize) -> (Vec<Loose>, Loose) {
+    fn step<C: From<Field>>(&self, window: &[Field], round: usize) -> (Vec<C>, C) {
         let (factors, constant) = self.combination(window, round, self.constants[round + 1]);
         let unit = self.factors[round + 1].inverse().unwrap_or(Field::ONE);
         (factors.into_iter().map(|factor| (factor * unit).into()).collect(), (constant * unit).into())
     }
 
-    fn ending(&self, (outputs, inputs): &(Matrix, Matrix), constants: &[Field]) -> Vec<(Vec<Loose>, Loose)> {
+    fn ending<C: From<Field>>(&self, (outputs, inputs): &(Matrix, Matrix), constants: &[Field]) -> Vec<(Vec<C>, C)> {
         let rows = outputs.iter().zip(inputs).zip(constants).map(|((outputs, inputs), constant)| {
             let window: Vec<Field> = outputs.iter().zip(inputs).flat_map(|(y, s)| [*y, *s]).collect();
             let (factors, constant) = self.combination(&window, self.constants.len() - 1, *constant);
-            (factors.into_iter().map(Loose::from).collect(), constant.into())
+            (factors.into_iter().map(C::from).collect(), constant.into())
         });
         rows.collect()
     }

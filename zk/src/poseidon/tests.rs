@@ -7,6 +7,7 @@ use ark_r1cs_std::{GR1CSVar, alloc::AllocVar, fields::fp::FpVar};
 use ark_relations::gr1cs::ConstraintSystem;
 use ark_std::test_rng;
 use light_poseidon::{Poseidon, PoseidonHasher};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -47,6 +48,70 @@ fn recurrence_equals_the_plain_form_at_every_width() {
         for edge in [Field::ZERO, Field::ONE, -Field::ONE] {
             assert_eq!(raw(&vec![edge; length]), plain(&vec![edge; length]));
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn published_vectors_of_every_width_hold_in_every_lane() {
+    let Some(avx512) = lanes::detected() else {
+        return eprintln!("this processor has no AVX-512 with IFMA: nothing was tested");
+    };
+    let words: Vec<_> = (1..=12u64).map(|word| Lanes::of(avx512, [Field::from(word); lanes::LANES])).collect();
+    for (length, expected) in (1..).zip(PUBLISHED.lines()) {
+        let expected = [Field::from_str(expected).unwrap(); lanes::LANES];
+        assert_eq!(raw_lanes(avx512, &words[..length]).elements(avx512), expected, "{length} inputs");
+    }
+}
+
+/// [`hash_each`] is [`hash`] of each, and that is the plain form's.
+fn hashes_each<const N: usize>(inputs: &[[Field; N]]) {
+    let hashes = hash_each(Tag::Node, inputs);
+    assert_eq!(hashes, inputs.iter().map(|inputs| hash(Tag::Node, inputs)).collect::<Vec<_>>(), "{N} inputs");
+    if let (Some(first), Some(inputs)) = (hashes.first(), inputs.first()) {
+        assert_eq!(*first, plain(&[&[Tag::Node.element()][..], inputs].concat()));
+    }
+}
+
+#[test]
+fn hash_of_each_is_its_hash_at_every_width_and_length() {
+    fn at_every_length<const N: usize>() {
+        let words = random(17 * N);
+        let inputs: Vec<[Field; N]> = words.chunks(N.max(1)).map(|words| words.try_into().unwrap()).collect();
+        (0..=inputs.len()).for_each(|length| hashes_each(&inputs[..length]));
+    }
+    hashes_each(&[[]; 17]);
+    at_every_length::<1>();
+    at_every_length::<2>();
+    at_every_length::<3>();
+    at_every_length::<4>();
+    at_every_length::<5>();
+    at_every_length::<8>();
+    at_every_length::<11>();
+}
+
+#[test]
+fn hash_of_each_is_its_hash_at_all_edges() {
+    fn at_all_edges<const N: usize>() {
+        let edges = [Field::ZERO, Field::ONE, -Field::ONE];
+        let input = |number: usize| core::array::from_fn(|place| edges[number / 3usize.pow(place as u32) % 3]);
+        hashes_each::<N>(&(0..3usize.pow(N as u32)).map(input).collect::<Vec<_>>());
+    }
+    at_all_edges::<2>();
+    at_all_edges::<3>();
+    at_all_edges::<8>();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn hash_of_each_is_its_hash(words: Vec<[u8; 32]>) {
+        let words: Vec<_> = words.iter().map(|bytes| Field::from_le_bytes_mod_order(bytes)).collect();
+        hashes_each::<1>(words.as_chunks().0);
+        hashes_each::<2>(words.as_chunks().0);
+        hashes_each::<3>(words.as_chunks().0);
+        hashes_each::<8>(words.as_chunks().0);
     }
 }
 

@@ -8,11 +8,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
     Error, Field, Result, field,
-    poseidon::{Tag, hash},
+    poseidon::{Tag, hash, hash_each},
 };
 
 /// Leaves hashed between two reports of progress.
 const BATCH: usize = 8192;
+
+/// Leaves hashed by one core before the next are shared out.
+const SHARE: usize = 64;
 
 /// What a record's leaf commits to: `Poseidon(LEAF, Poseidon(DATA, salt, lo, hi), packed)`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,10 +42,17 @@ impl Leaf {
     pub fn hash_all(leaves: &[Self], progress: &mut dyn FnMut(u64, u64)) -> Vec<Field> {
         let mut hashes = Vec::with_capacity(leaves.len());
         for batch in leaves.chunks(BATCH) {
-            hashes.par_extend(batch.par_iter().map(Self::hash));
+            hashes.par_extend(batch.par_chunks(SHARE).flat_map_iter(Self::hash_share));
             progress(hashes.len() as u64, leaves.len() as u64);
         }
         hashes
+    }
+
+    fn hash_share(leaves: &[Self]) -> Vec<Field> {
+        let (data, packed): (Vec<_>, Vec<_>) =
+            leaves.iter().map(Self::preimage).map(|[salt, lo, hi, packed]| ([salt, lo, hi], packed)).unzip();
+        let data = hash_each(Tag::Data, &data).into_iter();
+        hash_each(Tag::Leaf, &data.zip(packed).map(<[Field; 2]>::from).collect::<Vec<_>>())
     }
 
     /// `salt, lo, hi, packed`.
