@@ -331,6 +331,14 @@ impl Home {
         Ok(self.vault.change(Vault::commit)?)
     }
 
+    /// How many things were kept or forgotten since the last commit.
+    ///
+    /// # Errors
+    /// `Busy` where another process holds the vault.
+    pub fn uncommitted(&self) -> Result<usize> {
+        Ok(self.vault.change(|vault| Ok(vault.uncommitted()))?)
+    }
+
     /// Puts a stream of bytes under `name` and says how many bytes the vault did not have yet.
     ///
     /// # Errors

@@ -21,7 +21,9 @@ use crate::view;
 use crate::worker::setting;
 
 /// The vault is made durable after about this many bytes: a sync a file would cost more than the file.
-const COMMIT_EVERY: u64 = 64 << 20;
+const COMMIT_BYTES: u64 = 64 << 20;
+/// And after about this many objects: each that waits for it takes memory.
+const COMMIT_OBJECTS: usize = 8192;
 /// How a file that no connector reads is remembered.
 const OTHER: &str = "other";
 /// Text of one file's records that is held until the file was read to its end. Of a longer one the records go into the
@@ -176,7 +178,7 @@ impl Run {
                     unchanged.remember(file, kept.stamp, kept.imported, kept.say);
                 }
             }
-            if self.uncommitted >= COMMIT_EVERY {
+            if self.uncommitted >= COMMIT_BYTES || home.uncommitted()? >= COMMIT_OBJECTS {
                 adding.finish(home, crate::time::now())?;
                 home.commit()?;
                 self.uncommitted = 0;

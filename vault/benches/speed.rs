@@ -14,8 +14,10 @@ use vault::{CheckDepth, KdfCost, Secret, Stamp, Stamps, Unlock, Vault};
 const PASSPHRASE: &str = "correct horse battery staple";
 const RECOVERY: [u8; 32] = [7; 32];
 const KIND: &str = "file";
-/// Bytes between two commits.
-const COMMIT_EVERY: u64 = 256 << 20;
+/// Bytes between two commits, at most.
+const COMMIT_BYTES: u64 = 256 << 20;
+/// Objects between two commits, at most, as in `usufruct import`.
+const COMMIT_OBJECTS: usize = 8192;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -75,7 +77,7 @@ fn import(vault: &Path, from: &Path) -> Outcome {
             let stored = vault.put(KIND, &name, &mut File::open(&path)?)?;
             stamps.remember(&path, stamp, stored.id, 0);
             (bytes, uncommitted) = (bytes + stored.bytes, uncommitted + stored.new_bytes);
-            if uncommitted >= COMMIT_EVERY {
+            if uncommitted >= COMMIT_BYTES || vault.uncommitted() >= COMMIT_OBJECTS {
                 vault.commit()?;
                 uncommitted = 0;
             }

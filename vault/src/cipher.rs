@@ -23,15 +23,38 @@ pub(crate) const TAG: usize = 16;
 /// # Errors
 /// [`Error::Limit`] for a text of more than 2 GiB, [`Error::Io`] if the library does not do it.
 pub(crate) fn encrypt(key: &[u8; 32], nonce: &[u8; NONCE], aad: &[u8], text: &mut [u8]) -> Result<[u8; TAG]> {
+    encrypt_after(key, nonce, aad, &[], text)
+}
+
+/// Encrypts `plain`, followed by zeros as far as `text` goes, into `text`. Returns the tag.
+///
+/// # Errors
+/// As [`encrypt`], and [`Error::Limit`] if `plain` is longer than `text`.
+pub(crate) fn encrypt_from(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE],
+    aad: &[u8],
+    plain: &[u8],
+    text: &mut [u8],
+) -> Result<[u8; TAG]> {
+    let zeros = text.get_mut(plain.len()..).ok_or_else(|| Error::Limit("no room for what is to be sealed".into()))?;
+    zeros.fill(0);
+    encrypt_after(key, nonce, aad, plain, text)
+}
+
+/// Encrypts `plain` into the front of `text`, and what follows there where it is.
+fn encrypt_after(key: &[u8; 32], nonce: &[u8; NONCE], aad: &[u8], plain: &[u8], text: &mut [u8]) -> Result<[u8; TAG]> {
     if i32::try_from(text.len()).is_err() {
         return Err(Error::Limit("too long to seal in one piece".into()));
     }
     let cipher = loaded()?;
+    let (front, rest) = text.split_at_mut(plain.len());
     let mut sealed = || -> std::result::Result<[u8; TAG], ErrorStack> {
         let (mut context, mut tag) = (CipherCtx::new()?, [0; TAG]);
         start(key, nonce, |key, nonce| context.encrypt_init(Some(cipher), Some(key), Some(nonce)))?;
         context.cipher_update(aad, None)?;
-        context.cipher_update_inplace(text, text.len())?;
+        context.cipher_update(plain, Some(front))?;
+        context.cipher_update_inplace(rest, rest.len())?;
         context.cipher_final(&mut [])?;
         context.tag(&mut tag)?;
         Ok(tag)
@@ -164,6 +187,19 @@ mod tests {
             assert_eq!(tag, other(&[9; 32], &[3; NONCE], b"", &mut theirs), "length {length}");
             assert!(ours == theirs, "length {length}");
         }
+    }
+
+    #[test]
+    fn text_from_elsewhere_is_encrypted_as_one_that_is_there() {
+        for (length, zeros) in [(0, 0), (0, 64), (1, 0), (63, 1), (64, 64), (1000, 24), (70_001, 527)] {
+            let plain: Vec<u8> = (0..length).map(|n| (n * 5) as u8).collect();
+            let mut there = [plain.clone(), vec![0; zeros]].concat();
+            let mut filled = vec![0xaa; length + zeros];
+            let tag = encrypt_from(&[9; 32], &[3; NONCE], b"aad", &plain, &mut filled).unwrap();
+            assert_eq!(tag, encrypt(&[9; 32], &[3; NONCE], b"aad", &mut there).unwrap());
+            assert!(filled == there, "{length} and {zeros}");
+        }
+        assert!(matches!(encrypt_from(&[9; 32], &[3; NONCE], b"", &[1, 2], &mut [0]), Err(Error::Limit(_))));
     }
 
     #[test]

@@ -181,11 +181,12 @@ impl Log {
         length: usize,
         stored: &[u8],
     ) -> Result<Location> {
-        self.append_sealed(EntryHead::new(kind, encoding, length, stored.len(), id)?.seal(&self.keys, stored)?)
+        let head = EntryHead::new(kind, encoding, length, stored.len(), id)?;
+        self.append_sealed(&mut head.seal(&self.keys, stored)?)
     }
 
     /// Appends an entry whose body was sealed before. Otherwise as [`Log::append`].
-    pub(crate) fn append_sealed(&mut self, sealed: Sealed) -> Result<Location> {
+    pub(crate) fn append_sealed(&mut self, sealed: &mut Sealed) -> Result<Location> {
         self.check_writable()?;
         let head = sealed.head;
         let room = PACK_MAX - u64::from(head.entry_length());
@@ -195,16 +196,17 @@ impl Log {
         let pack = self.pack(self.end.pack)?;
         let entry = sealed.finish(&self.keys, &pack, self.end.offset)?;
         self.dirty.insert(pack.number);
-        if head.kind == Type::Commit || self.tail.len() + entry.len() > TAIL_MAX {
+        let at_once = head.kind == Type::Commit || entry.len() > TAIL_MAX / 4;
+        if at_once || self.tail.len() + entry.len() > TAIL_MAX {
             self.write_tail()?;
         }
-        match head.kind == Type::Commit || entry.len() > TAIL_MAX / 4 && self.tail.is_empty() {
-            true => self.write(&entry, self.end.offset)?,
-            false => self.tail.extend_from_slice(&entry),
+        match at_once {
+            true => self.write(entry, self.end.offset)?,
+            false => self.tail.extend_from_slice(entry),
         }
         let at = Location { pack: pack.number, offset: self.end.offset as u32, length: entry.len() as u32 };
         if head.kind != Type::Commit {
-            extend_batch(&mut self.batch, &at, &entry);
+            extend_batch(&mut self.batch, &at, entry);
             self.batch_entries += 1;
             self.batch_adds |= head.kind != Type::Removal;
         }

@@ -54,6 +54,9 @@ pub struct Entry {
     pub sequence: u64,
 }
 
+/// How many bytes of a catalog name are of the kind alone.
+pub(crate) const KIND_PREFIX: usize = 16;
+
 /// Where an object stands in the catalog: keyed hashes of kind and name.
 pub(crate) type CatalogName = [u8; 48];
 
@@ -67,11 +70,11 @@ pub(crate) fn check_name(kind: &str, name: &str) -> Result<()> {
     }
 }
 
-/// The first 16 bytes of the catalog names of all objects of a kind.
-pub(crate) fn kind_prefix(keys: &Keys, kind: &str) -> [u8; 16] {
+/// The first bytes of the catalog names of all objects of a kind.
+pub(crate) fn kind_prefix(keys: &Keys, kind: &str) -> [u8; KIND_PREFIX] {
     let mut hasher = blake3::Hasher::new_keyed(&keys.catalog_name);
     hasher.update(b"k").update(kind.as_bytes());
-    let mut prefix = [0; 16];
+    let mut prefix = [0; KIND_PREFIX];
     hasher.finalize_xof().fill(&mut prefix);
     prefix
 }
@@ -81,8 +84,8 @@ pub(crate) fn catalog_name(keys: &Keys, kind: &str, name: &str) -> CatalogName {
     let mut hasher = blake3::Hasher::new_keyed(&keys.catalog_name);
     hasher.update(b"n").update(&[kind.len() as u8]).update(kind.as_bytes()).update(name.as_bytes());
     let mut out = [0; 48];
-    out[..16].copy_from_slice(&kind_prefix(keys, kind));
-    out[16..].copy_from_slice(hasher.finalize().as_bytes());
+    out[..KIND_PREFIX].copy_from_slice(&kind_prefix(keys, kind));
+    out[KIND_PREFIX..].copy_from_slice(hasher.finalize().as_bytes());
     out
 }
 

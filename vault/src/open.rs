@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::catalog::Catalog;
+use crate::chunk::Windows;
 use crate::disk::{self, Lock};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Heads, Live, Mark, Seen};
@@ -16,7 +17,6 @@ use crate::replay::{accept_rebuilt, catch_up, rebuild};
 use crate::reserve::Reserve;
 use crate::standing::Standing;
 use crate::vault::Vault;
-use crate::wiped::Wiped;
 
 /// What to do when the vault is older than what was seen on this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,7 +150,7 @@ pub(crate) fn open_unlocked(
         head_sure: last != heads.newest.0,
         half_made: false,
         keys,
-        window: Wiped::default(),
+        windows: Windows::default(),
         sealing: Mutex::default(),
         _lock: lock,
     };

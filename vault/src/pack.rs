@@ -1,6 +1,7 @@
 //! Packs: the file header, and entries of a sealed head and a sealed body.
 
 use crate::chunk::{self, Encoding};
+use crate::cipher::NONCE;
 use crate::error::{Error, Result};
 use crate::key::Keys;
 use crate::seal::{BOX, Reader, Sealer, VERSION, padded, random, same};
@@ -14,6 +15,8 @@ pub(crate) const TARGET: u64 = if cfg!(test) { 16 * 1024 } else { 32 * 1024 * 10
 pub(crate) const PACK_MAX: u64 = 64 * 1024 * 1024;
 /// Entries start at multiples of this.
 pub(crate) const ALIGN: u64 = 64;
+/// Where the encoded content of an entry is, before it is sealed and after.
+pub(crate) const CONTENT: usize = HEAD_BOX + NONCE;
 /// Length of a sealed entry head.
 pub(crate) const HEAD_BOX: usize = HEAD + BOX;
 /// The longest encoded content of one entry.
@@ -221,10 +224,18 @@ impl EntryHead {
 
     /// The entry around `content`, with room for its head, which depends on where the entry will be.
     pub(crate) fn seal(self, keys: &Keys, content: &[u8]) -> Result<Sealed> {
-        let mut bytes = Vec::with_capacity(self.entry_length() as usize);
-        bytes.resize(HEAD_BOX, 0);
-        self.sealer(keys).seal_padded_into(&[&self.encode()], content, self.padded as usize, &mut bytes)?;
-        Ok(Sealed { head: self, bytes })
+        self.seal_within(keys, Some(content), Wiped::zeros(self.entry_length() as usize))
+    }
+
+    /// [`EntryHead::seal`] in a buffer that is long enough; without a content, of what was encoded there, at [`CONTENT`].
+    pub(crate) fn seal_within(self, keys: &Keys, content: Option<&[u8]>, mut buffer: Wiped) -> Result<Sealed> {
+        let (from, to) = (CONTENT + self.stored as usize, CONTENT + self.padded as usize);
+        if content.is_none() {
+            buffer[from..to].fill(0);
+        }
+        let boxed = &mut buffer[HEAD_BOX..self.entry_length() as usize];
+        self.sealer(keys).seal_within(&[&self.encode()], content, boxed)?;
+        Ok(Sealed { head: self, buffer })
     }
 
     fn sealer<'k>(&self, keys: &'k Keys) -> &'k Sealer {
@@ -240,16 +251,21 @@ impl EntryHead {
 /// An entry whose body is sealed, and its head not yet.
 pub(crate) struct Sealed {
     pub(crate) head: EntryHead,
-    bytes: Vec<u8>,
+    /// The entry, and what was there before it was sealed.
+    buffer: Wiped,
 }
 
 impl Sealed {
     /// The whole entry, to be written at `offset` of `pack`.
-    pub(crate) fn finish(mut self, keys: &Keys, pack: &PackId, offset: u64) -> Result<Vec<u8>> {
-        let mut head = Vec::with_capacity(HEAD_BOX);
-        keys.entry.seal_into(&[&pack.context(offset)], &self.head.encode(), &mut head)?;
-        self.bytes[..HEAD_BOX].copy_from_slice(&head);
-        Ok(self.bytes)
+    pub(crate) fn finish(&mut self, keys: &Keys, pack: &PackId, offset: u64) -> Result<&[u8]> {
+        let (head, boxed) = (self.head.encode(), &mut self.buffer[..HEAD_BOX]);
+        keys.entry.seal_within(&[&pack.context(offset)], Some(head.as_slice()), boxed)?;
+        Ok(&self.buffer[..self.head.entry_length() as usize])
+    }
+
+    /// The buffer, to be used again.
+    pub(crate) fn into_buffer(self) -> Wiped {
+        self.buffer
     }
 }
 

@@ -8,10 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::catalog::Located;
 use crate::chunk::{self, ChunkId, Cutter, Encoding};
 use crate::error::{Error, Result};
-use crate::object::{Object, ObjectId, catalog_name, check_name};
+use crate::object::{CatalogName, Object, ObjectId, catalog_name, check_name};
 use crate::pack::{STORED_MAX, Sealed, Type};
 use crate::sealing::{Sealing, seal_chunk};
 use crate::vault::{Stored, Vault};
+use crate::wiped::Wiped;
 
 /// More chunks than this do not fit an object's record.
 const CHUNKS_MAX: usize = (STORED_MAX - 2048) / 36;
@@ -23,10 +24,9 @@ impl Vault {
     /// # Errors
     /// [`Error::Limit`] for names the format cannot hold, [`Error::Io`] from `source` or the disk, [`Error::Stopped`].
     pub fn put(&mut self, kind: &str, name: &str, source: &mut dyn Read) -> Result<Stored> {
-        let (seed, buffer) = (self.keys.chunker_seed, std::mem::take(&mut self.window));
-        let mut cutter = Cutter::new(source, seed, buffer);
+        let mut cutter = Cutter::new(source, self.keys.chunker_seed, std::mem::take(&mut self.windows));
         let stored = self.put_cut(kind, name, &mut cutter);
-        self.window = cutter.into_buffer();
+        self.windows = cutter.into_windows();
         stored
     }
 
@@ -43,9 +43,11 @@ impl Vault {
         };
         let new_bytes = self.put_chunks(cutter, &mut object)?;
         let id = object.id(&self.keys);
-        let duplicate = self.find(kind, name)?.is_some_and(|entry| entry.id == id);
+        let name = catalog_name(&self.keys, kind, name);
+        let before = self.noticed(self.standing.get(&name))?;
+        let duplicate = before.as_ref().is_some_and(|before| before.entry.id == id);
         if !duplicate {
-            self.append_object(id, &object)?;
+            self.append_object(id, name, &object, before)?;
         }
         Ok(Stored { id, bytes: object.bytes, new_bytes, duplicate })
     }
@@ -70,7 +72,7 @@ impl Vault {
     ) -> Result<u64> {
         let mut new_bytes = 0;
         while let Some((plaintext, last)) = cutter.next()? {
-            let id = chunk::id(&self.keys.chunk_id, plaintext);
+            let id = chunk::id(&self.keys.chunk_id, &plaintext);
             object.bytes += plaintext.len() as u64;
             object.chunks.push((id, plaintext.len() as u32));
             if object.chunks.len() > CHUNKS_MAX {
@@ -81,7 +83,7 @@ impl Vault {
             }
             new_bytes += plaintext.len() as u64;
             if last && object.chunks.len() == 1 {
-                self.append_chunk(id, seal_chunk(&self.keys, id, plaintext)?)?;
+                self.append_chunk(id, &mut seal_chunk(&self.keys, id, &plaintext, Wiped::default())?)?;
                 continue;
             }
             let sealing = match sealing {
@@ -89,27 +91,38 @@ impl Vault {
                 None => sealing.insert(Sealing::start(&self.keys)?),
             };
             sealing.send(id, plaintext)?;
-            if sealing.full()
-                && let Some((id, sealed)) = sealing.receive()?
-            {
-                self.append_chunk(id, sealed)?;
+            if sealing.full() {
+                self.append_next(sealing)?;
             }
         }
-        while let Some((id, sealed)) = sealing.as_mut().map_or(Ok(None), Sealing::receive)? {
-            self.append_chunk(id, sealed)?;
+        if let Some(sealing) = sealing {
+            while self.append_next(sealing)? {}
         }
         Ok(new_bytes)
     }
 
-    fn append_chunk(&mut self, id: ChunkId, sealed: Sealed) -> Result<()> {
+    /// Waits for the chunk that was handed out first and appends it. `false` when all came back.
+    fn append_next(&mut self, sealing: &mut Sealing) -> Result<bool> {
+        let Some((id, mut sealed)) = sealing.receive()? else { return Ok(false) };
+        self.append_chunk(id, &mut sealed)?;
+        sealing.give_back(sealed);
+        Ok(true)
+    }
+
+    fn append_chunk(&mut self, id: ChunkId, sealed: &mut Sealed) -> Result<()> {
         let at = self.log.append_sealed(sealed)?;
         self.index.get_mut().unwrap_or_else(PoisonError::into_inner).insert(id, at);
         Ok(())
     }
 
-    fn append_object(&mut self, id: ObjectId, object: &Object) -> Result<()> {
-        let (name, body) = (catalog_name(&self.keys, &object.kind, &object.name), object.encode());
-        let before = self.standing.get(&name)?;
+    fn append_object(
+        &mut self,
+        id: ObjectId,
+        name: CatalogName,
+        object: &Object,
+        before: Option<Located>,
+    ) -> Result<()> {
+        let body = object.encode();
         let at = self.log.append(Type::Object, id.0, Encoding::Bytes, body.len(), &body)?;
         self.standing.replace(&self.keys, name, before, Some(Located { entry: object.entry(id), at }));
         self.standing.live.sequence = object.sequence;

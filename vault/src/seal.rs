@@ -51,35 +51,26 @@ impl Sealer {
 
     /// Appends `nonce | ciphertext | tag` of `plaintext` to `out`.
     pub(crate) fn seal_into(&self, context: &[&[u8]], plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        self.seal_padded_into(context, plaintext, plaintext.len(), out)
-    }
-
-    /// [`Sealer::seal_into`] for a plaintext that is followed by zeros up to `padded` bytes.
-    pub(crate) fn seal_padded_into(
-        &self,
-        context: &[&[u8]],
-        plaintext: &[u8],
-        padded: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
-        self.seal_with(random::<NONCE>()?, &self.aad(context), plaintext, padded, out)
-    }
-
-    fn seal_with(
-        &self,
-        nonce: [u8; NONCE],
-        aad: &[u8],
-        plaintext: &[u8],
-        padded: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
         let start = out.len();
-        out.reserve(padded + BOX);
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(plaintext);
-        out.resize(start + NONCE + padded, 0);
-        let tag = cipher::encrypt(&self.key, &nonce, aad, &mut out[start + NONCE..])?;
-        out.extend_from_slice(&tag);
+        out.resize(start + plaintext.len() + BOX, 0);
+        self.seal_within(context, Some(plaintext), &mut out[start..])
+    }
+
+    /// Fills `boxed` with the box of `plaintext`, followed by zeros as far as there is room; without a plaintext, with the
+    /// box of what is in the ciphertext's place.
+    pub(crate) fn seal_within(&self, context: &[&[u8]], plaintext: Option<&[u8]>, boxed: &mut [u8]) -> Result<()> {
+        self.seal_with(random::<NONCE>()?, &self.aad(context), plaintext, boxed)
+    }
+
+    fn seal_with(&self, nonce: [u8; NONCE], aad: &[u8], plaintext: Option<&[u8]>, boxed: &mut [u8]) -> Result<()> {
+        let parts = boxed.split_first_chunk_mut::<NONCE>();
+        let parts = parts.and_then(|(front, rest)| Some((front, rest.split_last_chunk_mut::<TAG>()?)));
+        let (front, (text, tag)) = parts.ok_or_else(|| Error::Limit("no room for a box".into()))?;
+        *front = nonce;
+        *tag = match plaintext {
+            Some(plaintext) => cipher::encrypt_from(&self.key, &nonce, aad, plaintext, text)?,
+            None => cipher::encrypt(&self.key, &nonce, aad, text)?,
+        };
         Ok(())
     }
 
@@ -305,8 +296,8 @@ mod tests {
                 let mut buffer = Wiped::from(sealed.clone());
                 let found = sealer.open_with(&test.aad, &mut buffer, 0);
                 assert_eq!(found.is_some(), test.result != Invalid, "vector {}: {}", test.tc_id, test.comment);
-                let mut out = Vec::new();
-                sealer.seal_with(nonce, &test.aad, &test.pt, test.pt.len(), &mut out).unwrap();
+                let mut out = vec![0; test.pt.len() + BOX];
+                sealer.seal_with(nonce, &test.aad, Some(&test.pt), &mut out).unwrap();
                 match found {
                     Some(()) => {
                         assert_eq!(buffer.as_slice(), &test.pt[..], "vector {}", test.tc_id);

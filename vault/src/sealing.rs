@@ -5,32 +5,34 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::chunk::{self, ChunkId};
+use crate::chunk::{self, ChunkId, Encoding, Plaintext};
 use crate::error::{Error, Result};
 use crate::key::Keys;
-use crate::pack::{EntryHead, Sealed, Type};
+use crate::pack::{CONTENT, EntryHead, Sealed, Type};
 use crate::wiped::Wiped;
 
 /// More threads than this have nothing to do: cutting and writing are done by one.
 const THREADS_MAX: usize = 8;
 
-/// Compresses a chunk where that pays, and seals it.
-pub(crate) fn seal_chunk(keys: &Keys, id: ChunkId, plaintext: &[u8]) -> Result<Sealed> {
-    chunk::with_frame(plaintext, |encoding, stored| {
-        EntryHead::new(Type::Chunk, encoding, plaintext.len(), stored.len(), id)?.seal(keys, stored)
-    })
+/// Compresses a chunk where that pays, and seals it, in a buffer that was used before or an empty one.
+pub(crate) fn seal_chunk(keys: &Keys, id: ChunkId, plaintext: &[u8], mut buffer: Wiped) -> Result<Sealed> {
+    let head = |encoding, stored| EntryHead::new(Type::Chunk, encoding, plaintext.len(), stored, id);
+    let plain = head(Encoding::Bytes, plaintext.len())?;
+    if buffer.len() < plain.entry_length() as usize {
+        buffer = Wiped::zeros(plain.entry_length() as usize);
+    }
+    match chunk::compress(plaintext, &mut buffer[CONTENT..]) {
+        Some(length) => head(Encoding::Zstd, length)?.seal_within(keys, None, buffer),
+        None => plain.seal_within(keys, Some(plaintext), buffer),
+    }
 }
 
-/// A chunk to be sealed, and where the answer goes.
+/// A chunk to be sealed, the buffer to do it in, and where the answer goes.
 struct Job {
     id: ChunkId,
-    plaintext: Wiped,
-    answer: Sender<Answer>,
-}
-
-struct Answer {
-    plaintext: Wiped,
-    sealed: Result<Sealed>,
+    plaintext: Plaintext,
+    buffer: Wiped,
+    answer: Sender<Result<Sealed>>,
 }
 
 /// Threads that seal. They end when it is dropped.
@@ -38,7 +40,7 @@ pub(crate) struct Sealing {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
     /// Answers that are waited for, in the order of their chunks.
-    waiting: VecDeque<(ChunkId, Receiver<Answer>)>,
+    waiting: VecDeque<(ChunkId, Receiver<Result<Sealed>>)>,
     /// Buffers to use again.
     spare: Vec<Wiped>,
 }
@@ -65,12 +67,11 @@ impl Sealing {
     }
 
     /// Hands a chunk out.
-    pub(crate) fn send(&mut self, id: ChunkId, plaintext: &[u8]) -> Result<()> {
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.extend_from_slice(plaintext);
+    pub(crate) fn send(&mut self, id: ChunkId, plaintext: Plaintext) -> Result<()> {
+        let buffer = self.spare.pop().unwrap_or_default();
         let (answer, receiver) = channel();
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(Job { id, plaintext: buffer, answer }).map_err(|_| gone())?;
+        jobs.send(Job { id, plaintext, buffer, answer }).map_err(|_| gone())?;
         self.waiting.push_back((id, receiver));
         Ok(())
     }
@@ -88,10 +89,12 @@ impl Sealing {
     /// Waits for the chunk that was handed out first. `None` when all came back.
     pub(crate) fn receive(&mut self) -> Result<Option<(ChunkId, Sealed)>> {
         let Some((id, receiver)) = self.waiting.pop_front() else { return Ok(None) };
-        let Answer { mut plaintext, sealed } = receiver.recv().map_err(|_| gone())?;
-        plaintext.wipe();
-        self.spare.push(plaintext);
-        Ok(Some((id, sealed?)))
+        Ok(Some((id, receiver.recv().map_err(|_| gone())??)))
+    }
+
+    /// Takes back what a chunk was sealed in.
+    pub(crate) fn give_back(&mut self, sealed: Sealed) {
+        self.spare.push(sealed.into_buffer());
     }
 
     /// Forgets what is under way, after an error.
@@ -110,10 +113,12 @@ impl Drop for Sealing {
 fn work(keys: &Keys, queue: &Mutex<Receiver<Job>>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { id, plaintext, answer }) = job else { return };
-        let sealed = seal_chunk(keys, id, &plaintext);
+        let Ok(Job { id, plaintext, buffer, answer }) = job else { return };
+        let sealed = seal_chunk(keys, id, &plaintext, buffer);
+        // Before the answer, so that its window is free when all answers came.
+        drop(plaintext);
         // Whoever asked may have met an error and gone.
-        let _ = answer.send(Answer { plaintext, sealed });
+        let _ = answer.send(sealed);
     }
 }
 
@@ -147,7 +152,7 @@ mod tests {
         let mut sealing = Sealing::start(&keys).unwrap();
         let mut back = Vec::new();
         for plaintext in chunks() {
-            sealing.send(chunk::id(&keys.chunk_id, &plaintext), &plaintext).unwrap();
+            sealing.send(chunk::id(&keys.chunk_id, &plaintext), plaintext.into()).unwrap();
             if sealing.full() {
                 back.extend(sealing.receive().unwrap());
             }
@@ -156,9 +161,9 @@ mod tests {
             back.push(next);
         }
         assert_eq!(back.len(), chunks().len());
-        for ((id, sealed), plaintext) in back.into_iter().zip(chunks()) {
+        for ((id, mut sealed), plaintext) in back.into_iter().zip(chunks()) {
             assert_eq!(id, chunk::id(&keys.chunk_id, &plaintext));
-            let entry = sealed.finish(&keys, &pack, 64).unwrap();
+            let entry = sealed.finish(&keys, &pack, 64).unwrap().to_vec();
             let head = EntryHead::open(&keys, &pack, 64, &entry[..HEAD_BOX]).unwrap();
             assert_eq!(*head.open_body(&keys, Wiped::from(entry), HEAD_BOX).unwrap(), plaintext);
         }
@@ -169,11 +174,11 @@ mod tests {
         let keys = keys();
         let mut sealing = Sealing::start(&keys).unwrap();
         let [a, b] = [vec![1; 1 << 20], vec![2; 100]].map(|c: Vec<u8>| (chunk::id(&keys.chunk_id, &c), c));
-        sealing.send(a.0, &a.1).unwrap();
+        sealing.send(a.0, a.1.into()).unwrap();
         assert!(sealing.has(&a.0) && !sealing.has(&b.0));
         sealing.rest();
         assert!(!sealing.has(&a.0));
-        sealing.send(b.0, &b.1).unwrap();
+        sealing.send(b.0, b.1.into()).unwrap();
         assert_eq!(sealing.receive().unwrap().map(|(id, _)| id), Some(b.0));
         assert!(sealing.receive().unwrap().is_none());
     }

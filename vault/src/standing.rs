@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::{Catalog, Changes, Located};
+use crate::catalog::{Catalog, Change, Changes, Located};
 use crate::error::Result;
 use crate::head::{Live, Mark, Sum};
 use crate::key::Keys;
@@ -37,7 +37,7 @@ impl Standing {
     /// What stands under a name.
     pub(crate) fn get(&self, name: &CatalogName) -> Result<Option<Located>> {
         match self.changes.get(name) {
-            Some(now) => Ok(now.clone()),
+            Some(change) => Ok(change.now.clone()),
             None => self.catalog.get(name),
         }
     }
@@ -45,8 +45,8 @@ impl Standing {
     /// The object with an id, if it stands.
     pub(crate) fn by_id(&self, id: &ObjectId) -> Result<Option<(CatalogName, Located)>> {
         if let Some(name) = self.ids.get(id) {
-            let now = self.changes.get(name).cloned().flatten();
-            return Ok(now.filter(|l| l.entry.id == *id).map(|l| (*name, l)));
+            let now = self.changes.get(name).and_then(|change| change.now.as_ref());
+            return Ok(now.filter(|l| l.entry.id == *id).map(|l| (*name, l.clone())));
         }
         let Some((name, found)) = self.catalog.by_id(id)? else { return Ok(None) };
         Ok((!self.changes.contains_key(&name)).then_some((name, found)))
@@ -61,7 +61,7 @@ impl Standing {
             .filter_map(|(name, located)| (!self.changes.contains_key(&name)).then_some(located))
             .collect();
         let changed = self.changes.iter().filter(|(name, _)| name.starts_with(prefix));
-        found.extend(changed.filter_map(|(_, now)| now.clone()));
+        found.extend(changed.filter_map(|(_, change)| change.now.clone()));
         Ok(found)
     }
 
@@ -75,6 +75,7 @@ impl Standing {
     /// [`Standing::set`] where it is known what stood before. It cannot fail, so that nothing comes between an entry in
     /// the log and its figures.
     pub(crate) fn replace(&mut self, keys: &Keys, name: CatalogName, before: Option<Located>, now: Option<Located>) {
+        let was = before.as_ref().map(|before| before.entry.id);
         if let Some(Located { entry, .. }) = before {
             self.displaced += 1;
             self.live.objects -= 1;
@@ -87,12 +88,20 @@ impl Standing {
             self.live.sum.add(Sum::of_object(keys, &name, &entry.id, entry.sequence));
             self.ids.insert(entry.id, name);
         }
-        self.changes.insert(name, now);
+        match self.changes.get_mut(&name) {
+            Some(change) => change.now = now,
+            None => drop(self.changes.insert(name, Change { was, now })),
+        }
     }
 
     /// How many objects stopped standing since the vault was opened: while that stays the same, what stood stands.
     pub(crate) fn displaced(&self) -> u64 {
         self.displaced
+    }
+
+    /// How many changes are not in the catalog yet.
+    pub(crate) fn changed(&self) -> usize {
+        self.changes.len()
     }
 
     /// Visits the id of everything that stands, in bounded memory.
@@ -103,7 +112,7 @@ impl Standing {
             }
             Ok(())
         })?;
-        self.changes.values().flatten().for_each(|located| visit(located.entry.id));
+        self.changes.values().filter_map(|change| change.now.as_ref()).for_each(|located| visit(located.entry.id));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 use crate::check::{CheckDepth, Problem, Report};
-use crate::chunk::Encoding;
+use crate::chunk::{Encoding, Windows};
 use crate::disk::{self, Lock};
 use crate::error::{Error, Result};
 use crate::head::{Commit, HeadFile, Live, Mark, Seen};
@@ -23,7 +23,6 @@ use crate::reserve::Reserve;
 use crate::sealing::Sealing;
 use crate::standing::Standing;
 use crate::survey::Survey;
-use crate::wiped::Wiped;
 
 /// The index goes to disk at a commit once this many entries are in memory only.
 const INDEX_FLUSH: usize = if cfg!(test) { 16 } else { 1024 };
@@ -78,8 +77,8 @@ pub struct Vault {
     pub(crate) half_made: bool,
     pub(crate) reserve: Reserve,
     pub(crate) keys: Arc<Keys>,
-    /// What [`Vault::put`] reads into, empty of bytes between two calls.
-    pub(crate) window: Wiped,
+    /// What [`Vault::put`] reads into, wiped at the next commit.
+    pub(crate) windows: Windows,
     /// Threads that seal, once there was something for them to do. Only [`Vault::put`] uses them; the lock lets a vault
     /// be read from several threads.
     pub(crate) sealing: Mutex<Option<Sealing>>,
@@ -221,6 +220,12 @@ impl Vault {
         Ok(())
     }
 
+    /// How many objects were stored or removed since the last commit. Each takes memory until then, and during the
+    /// commit some 12 KB: who stores very many commits now and then.
+    pub fn uncommitted(&self) -> usize {
+        self.standing.changed()
+    }
+
     /// Makes everything since the last commit durable, all of it or none. One sync of each pack written to and one of
     /// the head, however many objects there are.
     ///
@@ -236,6 +241,7 @@ impl Vault {
 
     /// Commits, even if nothing was appended.
     pub(crate) fn commit_batch(&mut self) -> Result<()> {
+        self.windows = Windows::default();
         self.freeing(Vault::end_batch)?;
         self.follow_up();
         Ok(())

@@ -14,14 +14,6 @@ impl Wiped {
     pub(crate) fn zeros(length: usize) -> Wiped {
         Wiped(vec![0; length])
     }
-
-    /// Overwrites the bytes there are and leaves none. Memory beyond them is taken to hold nothing.
-    pub(crate) fn wipe(&mut self) {
-        self.0.fill(0);
-        // The compiler must take the zeros for used.
-        optimization_barrier(self.0.as_slice());
-        self.0.clear();
-    }
 }
 
 impl From<Vec<u8>> for Wiped {

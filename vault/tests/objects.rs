@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use support::{ENTROPY, PASSPHRASE, Random, empty_vault, files, open, passphrase, recovery};
 use vault::{CheckDepth, Error, KIND_MAX, KdfCost, NAME_MAX, ObjectId, Secret, Unlock, Vault};
 
-const MIN: usize = 256 * 1024;
+const MIN: usize = 512 * 1024;
 const MAX: usize = 2 * 1024 * 1024;
 
 #[test]
