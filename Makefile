@@ -67,10 +67,13 @@ bench-desktop: build
 bench-vault:
 	tools/bench-vault
 
-# The prover beside snarkjs, the tree beside poseidon-lite. The first run fetches Semaphore's keys (109 MB).
+# The prover beside snarkjs and ark-circom, the tree beside poseidon-lite. The first run fetches Semaphore's keys (109 MB) and builds
+# ark-circom, which has a WebAssembly compiler in it: a quarter of an hour.
+BENCH_ZK = $(HOME)/.cache/usufruct/bench-zk
 bench-zk:
 	cargo build --release -p zk --example bench --locked
-	node zk/tests/snarkjs/bench.mjs $(CARGO_TARGET_DIR)/release/examples/bench $(HOME)/.cache/usufruct/bench-zk
+	cargo build --release --manifest-path tools/bench-ark-circom/Cargo.toml --target-dir $(BENCH_ZK)/peer --locked
+	node zk/tests/snarkjs/bench.mjs $(CARGO_TARGET_DIR)/release/examples/bench $(BENCH_ZK) $(BENCH_ZK)/peer/release/ark-circom-peer
 
 # Embedding on the CPU beside onnxruntime, sentence-transformers and torch, which it installs from PyPI (several gigabytes).
 bench-compute:

@@ -1,5 +1,6 @@
-// Measures our prover beside snarkjs on the same circuit, and our hashing beside poseidon-lite. `make bench-zk` runs it.
-// Usage: node bench.mjs <the release build's example `bench`> <folder to keep keys and files in>
+// Measures our prover beside snarkjs and ark-circom on the same circuit, and our hashing beside poseidon-lite. `make bench-zk`
+// runs it.
+// Usage: node bench.mjs <the release build's example `bench`> <folder to keep keys and files in> <tools/bench-ark-circom's program>
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { poseidon2 } from "poseidon-lite";
 
-const [program, folder] = process.argv.slice(2);
+const [program, folder, arkCircom] = process.argv.slice(2);
 const records = Number(process.env.ZK_RECORDS ?? 1_000_000);
 const here = dirname(fileURLToPath(import.meta.url));
 const cli = join(here, "node_modules/snarkjs/cli.js");
@@ -33,6 +34,12 @@ const snarkjs = (...args) => {
   if (timed.status !== 0) throw new Error(`snarkjs ${args.join(" ")}: ${timed.stderr}${readFileSync(join(folder, "snarkjs.log"))}`);
   const [user, system] = timed.stderr.trim().split(/\s+/).slice(-2).map(Number);
   return user + system;
+};
+
+// Processor seconds of a proof by ark-circom, the median of five; neither witness nor key is counted.
+const arkCircomProves = (key, witness) => {
+  const said = execFileSync(arkCircom, [key, join(folder, witness)], { encoding: "utf8" });
+  return Number(said.split("\t")[1]);
 };
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
@@ -86,6 +93,10 @@ console.log(`  snarkjs groth16 prove, CPU: ${theirs.toFixed(2)} s (witness not c
 console.log(`  ratio, first proof with witness and key read: ${(small["first proof, key read, CPU"] / theirs).toFixed(3)}`);
 console.log(`  ratio, next proofs with witness: ${(small["next proofs, CPU"] / theirs).toFixed(3)}`);
 
+const arks = arkCircomProves(join(folder, "circuit.zkey"), "witness.wtns");
+console.log(`  ark-circom, CPU: ${arks.toFixed(2)} s (witness and key not counted), ${(arks / theirs).toFixed(3)} of snarkjs`);
+console.log(`  ours to ark-circom, next proofs with witness: ${(small["next proofs, CPU"] / arks).toFixed(3)}`);
+
 console.log("Semaphore v4, depth 20, published key, proved by snarkjs:");
 const { zkey, constraints: size } = semaphore();
 const proving = () => snarkjs("groth16", "prove", zkey, "semaphore.wtns", "semaphore-proof.json", "semaphore-public.json");
@@ -95,6 +106,10 @@ console.log(`  snarkjs groth16 prove, CPU for each constraint: ${(each * 1e6).to
 const ratio = (name) => (small[name] / small.constraints / each).toFixed(3);
 console.log(`  ours to that for each constraint, first proof with witness and key read: ${ratio("first proof, key read, CPU")}`);
 console.log(`  ours to that for each constraint, next proofs with witness: ${ratio("next proofs, CPU")}`);
+
+const ark = arkCircomProves(zkey, "semaphore.wtns") / size;
+console.log(`  ark-circom, CPU for each constraint: ${(ark * 1e6).toFixed(1)} µs (witness and key not counted)`);
+console.log(`  ours to that, next proofs with witness: ${(small["next proofs, CPU"] / small.constraints / ark).toFixed(3)}`);
 
 console.log("provenance@1, large tier, 1,000 records:");
 const few = ours("prove", "provenance-1-large", folder, "1000");
