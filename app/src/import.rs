@@ -23,7 +23,7 @@ use crate::worker::setting;
 /// The vault is made durable after about this many bytes: a sync a file would cost more than the file.
 const COMMIT_BYTES: u64 = 64 << 20;
 /// And after about this many objects: each that waits for it takes memory.
-const COMMIT_OBJECTS: usize = 8192;
+const COMMIT_OBJECTS: usize = 1024;
 /// How a file that no connector reads is remembered.
 const OTHER: &str = "other";
 /// Text of one file's records that is held until the file was read to its end. Of a longer one the records go into the

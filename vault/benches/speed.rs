@@ -17,7 +17,7 @@ const KIND: &str = "file";
 /// Bytes between two commits, at most.
 const COMMIT_BYTES: u64 = 256 << 20;
 /// Objects between two commits, at most, as in `usufruct import`.
-const COMMIT_OBJECTS: usize = 8192;
+const COMMIT_OBJECTS: usize = 1024;
 
 type Outcome = Result<(), Box<dyn Error>>;
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::disk;
 use crate::error::{Error, Result};
 
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// sled counts less than it takes: with 16 MiB, storing 300,000 objects took 330 MB more, and no less time.
+const CACHE_BYTES: u64 = 1024 * 1024;
 /// Ten seconds: sled lets go of its lock on a thread of its own, which a busy machine may keep waiting, and a process that
 /// is being started has the lock too until it becomes another program.
 const LOCK_TRIES: u32 = 500;
