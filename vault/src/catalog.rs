@@ -23,7 +23,7 @@ const LINK: u8 = 2;
 const VALUE_FLOOR: usize = 128;
 /// What a mark is bound to. A catalog with keys of another form has no mark that opens.
 const LAYOUT: &[u8] = &[2];
-/// Keys this short are kept by sled in the nodes of its tree and not elsewhere, which halves the time of a change.
+/// Keys this short are kept by sled in the nodes of its tree; a longer one has memory of its own and a count of its owners.
 const KEY: usize = 22;
 /// How much of it is of the kind.
 const KIND_PART: usize = 5;

@@ -13,7 +13,7 @@ use crate::wiped::Wiped;
 /// No chunk but an object's last is shorter. An object shorter than this is one chunk.
 pub(crate) const MIN: usize = 512 * 1024;
 /// The size from which FastCDC's looser mask applies. It is the least one: a cut comes 256 KiB after it on average, and only
-/// what lies between is looked at.
+/// what comes after it is looked at.
 const NORMAL: usize = MIN;
 /// No chunk written here is longer.
 pub(crate) const MAX: usize = 2 * 1024 * 1024;
