@@ -6,7 +6,7 @@
 
 mod usage;
 
-use compute::template::train::{self, Adapters, Data, Params};
+use compute::template::train::{self, Adapters, Order, Params, Records};
 use compute::{Choice, Continue, Device, Model, Row};
 use usage::processor;
 
@@ -25,16 +25,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = Model::open(folder.as_ref())?;
     let device = Device::open(Choice::Cpu)?;
     let loaded = train::load(&model, &device)?;
-    let data = Data { rows: &rows, labels: &labels, classes: &classes };
     let mut steps = (0, 0.0, 0.0);
     let before = processor()?;
-    train::run(&model, &device, &loaded, &params, data, &[0; 32], &mut |done, _| {
-        let now = processor().unwrap_or_default();
+    let mut records = Records::new(&model, &params)?;
+    records.add(&model, &device, &rows, &labels)?;
+    let order = Order {
+        model: &model,
+        device: &device,
+        loaded: &loaded,
+        params: &params,
+        records: &records,
+        classes: &classes,
+        secret: &[0; 32],
+    };
+    train::run(&order, None, &mut |halfway| {
+        let (done, now) = (halfway.steps(), processor().unwrap_or_default());
         // The first step comes after the first held-back pass: it is not one of the steps that are measured.
         if done == 1 {
             steps.1 = now;
         }
-        steps = (done, steps.1, now);
+        if done > steps.0 {
+            steps = (done, steps.1, now);
+        }
         Continue::Yes
     })?;
     let (done, first, last) = steps;

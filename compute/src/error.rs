@@ -97,6 +97,12 @@ pub enum Error {
         /// The row's position in the input, from 0.
         row: u64,
     },
+    /// The checkpoint of a run does not fit: it is of other records, parameters, model, device or program, or damaged.
+    #[error("the checkpoint does not fit: {reason}")]
+    Checkpoint {
+        /// What does not fit.
+        reason: String,
+    },
     /// The caller stopped the run. Nothing of it is returned.
     #[error("stopped after {done} of {total} rows")]
     Stopped {

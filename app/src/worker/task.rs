@@ -123,9 +123,7 @@ struct Train {
     model: Model,
     device: Device,
     loaded: train::Loaded,
-    order: Option<TrainOrder>,
-    rows: Vec<Row>,
-    labels: Vec<Option<u16>>,
+    order: Option<(TrainOrder, train::Records)>,
 }
 
 /// What a training run starts from.
@@ -159,7 +157,7 @@ impl Train {
         let model = model(job)?;
         let loaded = train::load(&model, &device)?;
         embed::run(&model, &device, &embed::Params::default(), &[Row::new("warm")], &mut |_, _| Continue::Yes)?;
-        Ok(Self { model, device, loaded, order: None, rows: Vec::new(), labels: Vec::new() })
+        Ok(Self { model, device, loaded, order: None })
     }
 }
 
@@ -167,28 +165,38 @@ impl Task for Train {
     fn params(&mut self, json: &[u8]) -> Result<Vec<u8>> {
         let order: TrainOrder = serde_json::from_slice(json)
             .map_err(|e| stopped(Failure::Parameters, &format!("the parameters are not those of train: {e}")))?;
-        order.params.check()?;
-        self.order = Some(order);
+        let records = train::Records::new(&self.model, &order.params)?;
+        self.order = Some((order, records));
         Ok(Vec::new())
     }
 
     fn batch(&mut self, rows: Vec<ByteBuf>) -> Result<Vec<u8>> {
+        let (_, records) = self.order.as_mut().ok_or_else(unordered)?;
+        let (mut texts, mut labels) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         for row in rows {
             let (class, text) = row
                 .split_first_chunk::<2>()
                 .and_then(|(class, text)| Some((class, std::str::from_utf8(text).ok()?)))
                 .ok_or_else(|| stopped(Failure::Other, "a row is no class and text"))?;
-            self.labels.push(Some(u16::from_le_bytes(*class)));
-            self.rows.push(Row::new(text));
+            labels.push(Some(u16::from_le_bytes(*class)));
+            texts.push(Row::new(text));
         }
+        records.add(&self.model, &self.device, &texts, &labels)?;
         Ok(Vec::new())
     }
 
     fn finish(&mut self) -> Result<Vec<u8>> {
-        let order = self.order.take().ok_or_else(|| stopped(Failure::Other, "there are no parameters"))?;
-        let data = train::Data { rows: &self.rows, labels: &self.labels, classes: &order.classes };
-        let go = &mut |_, _| Continue::Yes;
-        let trained = train::run(&self.model, &self.device, &self.loaded, &order.params, data, &order.secret, go)?;
+        let (order, records) = self.order.take().ok_or_else(unordered)?;
+        let order = train::Order {
+            model: &self.model,
+            device: &self.device,
+            loaded: &self.loaded,
+            params: &order.params,
+            records: &records,
+            classes: &order.classes,
+            secret: &order.secret,
+        };
+        let trained = train::run(&order, None, &mut |_| Continue::Yes)?;
         let rows = trained.rows().rows.concat();
         let other = |e: &dyn std::fmt::Display| stopped(Failure::Other, &e.to_string());
         let answer = TrainAnswer {
@@ -239,7 +247,7 @@ impl Task for Statistic {
     }
 
     fn finish(&mut self) -> Result<Vec<u8>> {
-        let params = self.params.take().ok_or_else(|| stopped(Failure::Other, "there are no parameters"))?;
+        let params = self.params.take().ok_or_else(unordered)?;
         let answer = statistic::run(&self.values, &params, &self.device)?;
         serde_ipld_dagcbor::to_vec(&answer).map_err(|e| stopped(Failure::Other, &e.to_string()))
     }
@@ -253,6 +261,10 @@ fn model(job: &Job) -> Result<Model> {
         return Err(stopped(Failure::Model, "the model's files changed since it was chosen"));
     }
     Ok(model)
+}
+
+fn unordered() -> Stopped {
+    stopped(Failure::Other, "there are no parameters")
 }
 
 fn stopped(kind: Failure, reason: &str) -> Stopped {

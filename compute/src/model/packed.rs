@@ -108,7 +108,7 @@ impl Packed {
 
     /// The unit vector of each text of a batch.
     pub fn embed(&self, batch: &[&Tokens]) -> Result<Vec<Vec<f32>>> {
-        let packs = packs(batch);
+        let packs = packs(batch.iter().map(|text| text.len()));
         let packs = packs.into_par_iter().map_init(Space::default, |space, pack| self.pack(&batch[pack], space));
         Ok(packs.collect::<Result<Vec<_>>>()?.concat())
     }
@@ -235,16 +235,16 @@ impl Norm {
     }
 }
 
-/// Texts in order, cut into packs.
-pub(crate) fn packs(batch: &[&Tokens]) -> Vec<Range<usize>> {
+/// Texts of these lengths in order, cut into packs.
+pub(crate) fn packs(lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut packs: Vec<Range<usize>> = Vec::new();
     let mut tokens = 0;
-    for (position, text) in batch.iter().enumerate() {
-        tokens += text.len();
+    for (position, length) in lengths.enumerate() {
+        tokens += length;
         match packs.last_mut() {
             Some(pack) if tokens <= PACK_TOKENS => pack.end = position + 1,
             _ => {
-                tokens = text.len();
+                tokens = length;
                 packs.push(position..position + 1);
             }
         }

@@ -14,7 +14,6 @@ pub(crate) struct Tokens(Vec<u32>);
 
 impl Tokens {
     /// Tokens with these ids.
-    #[cfg(test)]
     pub fn of(ids: Vec<u32>) -> Self {
         Self(ids)
     }

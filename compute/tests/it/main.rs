@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod checkpoint;
 mod device;
 mod embed;
 mod headers;

@@ -1,44 +1,56 @@
 //! The `train` template: that it learns, that its gradients are right, and what it refuses.
 
-use compute::template::train::{self, Adapters, Data, Params, Privacy, Target, Trained};
+use compute::template::train::{self, Adapters, Order, Params, Privacy, Records, Target, Trained};
 use compute::{Choice, Continue, Device, Error, Model, Result, Row};
 
 use crate::support::{Tiny, difference, real};
 
-const SECRET: [u8; 32] = [7; 32];
+pub(crate) const SECRET: [u8; 32] = [7; 32];
 
-fn names(count: usize) -> Vec<String> {
+pub(crate) fn names(count: usize) -> Vec<String> {
     (0..count).map(|class| format!("class {class}")).collect()
 }
 
 fn go(model: &Model, device: &Device, params: &Params, rows: &[Row], labels: &[Option<u16>]) -> Result<Trained> {
-    let classes = names(2);
-    let data = Data { rows, labels, classes: &classes };
-    let loaded = train::load(model, device).unwrap();
-    train::run(model, device, &loaded, params, data, &SECRET, &mut |_, _| Continue::Yes)
+    with(model, device, params, (rows, labels), &names(2), &SECRET)
+}
+
+fn with(
+    model: &Model,
+    device: &Device,
+    params: &Params,
+    (rows, labels): (&[Row], &[Option<u16>]),
+    classes: &[String],
+    secret: &[u8; 32],
+) -> Result<Trained> {
+    let loaded = &train::load(model, device).unwrap();
+    let mut records = Records::new(model, params)?;
+    records.add(model, device, rows, labels)?;
+    let order = Order { model, device, loaded, params, records: &records, classes, secret };
+    train::run(&order, None, &mut |_| Continue::Yes)
 }
 
 /// Texts of the tiny model's words: the class says which of two words is in them.
-fn toy(count: usize) -> (Vec<Row>, Vec<Option<u16>>) {
+pub(crate) fn toy(count: usize) -> (Vec<Row>, Vec<Option<u16>>) {
     let fill = ["c", "d", "e", "c d", "d e", "e c", "c d e"];
     let text = |at: usize| format!("{} {}", ["a", "b"][at % 2], fill[at * 5 % fill.len()]);
     ((0..count).map(|at| Row::new(text(at))).collect(), (0..count).map(|at| Some((at % 2) as u16)).collect())
 }
 
 /// A tiny model whose words differ from each other.
-fn tiny() -> Tiny {
+pub(crate) fn tiny() -> Tiny {
     let mut tiny = Tiny::new();
     let words: Vec<f32> = (0..12 * 8).map(|at: usize| ((at * at * 31 + at * 17) % 97) as f32 / 97.0 - 0.5).collect();
     tiny.set("embeddings.word_embeddings.weight", &[12, 8], &words);
     tiny
 }
 
-fn adapters() -> Params {
+pub(crate) fn adapters() -> Params {
     let adapters = Adapters { rank: 2, alpha: 4.0, targets: vec![Target::Query, Target::Key, Target::Value] };
     Params { adapters: Some(adapters), epochs: 5, batch: 8, rate: 1e-2, head_rate: 5e-2, ..Params::default() }
 }
 
-fn head_only() -> Params {
+pub(crate) fn head_only() -> Params {
     Params { adapters: None, ..adapters() }
 }
 
@@ -174,12 +186,7 @@ fn private_run_follows_from_the_secret_and_not_from_the_seed_alone() {
     let (rows, labels) = toy(60);
     let privacy = Some(Privacy { epsilon_micro: 3_000_000, clip: 0.5, evaluation_noise: None });
     let params = Params { privacy, ..adapters() };
-    let classes = names(2);
-    let loaded = train::load(&model, &device).unwrap();
-    let with = |secret: [u8; 32]| {
-        let data = Data { rows: &rows, labels: &labels, classes: &classes };
-        train::run(&model, &device, &loaded, &params, data, &secret, &mut |_, _| Continue::Yes).unwrap()
-    };
+    let with = |secret: [u8; 32]| with(&model, &device, &params, (&rows, &labels), &names(2), &secret).unwrap();
     let (one, same, other) = (with([1; 32]), with([1; 32]), with([2; 32]));
     assert_eq!(one, same);
     assert_ne!(one.head, other.head);
@@ -221,11 +228,8 @@ fn labels_of_one_class_only_are_refused() {
 fn list_of_one_class_or_too_many_is_refused() {
     let (_folder, model, device) = tiny().ready();
     let (rows, labels) = toy(40);
-    let loaded = train::load(&model, &device).unwrap();
     for count in [0, 1, 65] {
-        let classes = names(count);
-        let data = Data { rows: &rows, labels: &labels, classes: &classes };
-        let refused = train::run(&model, &device, &loaded, &adapters(), data, &SECRET, &mut |_, _| Continue::Yes);
+        let refused = with(&model, &device, &adapters(), (&rows, &labels), &names(count), &SECRET);
         assert!(matches!(refused, Err(Error::Labels { .. })), "{count}");
     }
 }
@@ -252,19 +256,6 @@ fn hostile_parameters_are_refused_before_any_work() {
     ] {
         assert!(matches!(go(&model, &device, &params, &rows, &labels), Err(Error::Parameter { .. })), "{params:?}");
     }
-}
-
-#[test]
-fn run_that_is_stopped_returns_nothing() {
-    let (_folder, model, device) = tiny().ready();
-    let (rows, labels) = toy(40);
-    let classes = names(2);
-    let data = Data { rows: &rows, labels: &labels, classes: &classes };
-    let loaded = train::load(&model, &device).unwrap();
-    let stopped = train::run(&model, &device, &loaded, &adapters(), data, &SECRET, &mut |done, _| {
-        if done == 3 { Continue::No } else { Continue::Yes }
-    });
-    assert!(matches!(stopped, Err(Error::Stopped { done: 3, total: 25 })));
 }
 
 #[test]

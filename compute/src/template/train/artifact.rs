@@ -8,6 +8,7 @@ use super::accountant::Mechanism;
 use super::head::Head;
 use super::lora::Lora;
 use super::params::Params;
+use super::state::Fits;
 use crate::{Error, Result};
 
 /// Digits after the point in a measured number that leaves.
@@ -127,6 +128,11 @@ impl Shape {
     /// Numbers that leave: those of the adapters and of the head.
     pub fn numbers(&self) -> u64 {
         (self.lora.as_ref().map_or(0, Lora::len) + self.head.len()) as u64
+    }
+
+    /// Bytes of a checkpoint of such a run over so many records, at most.
+    pub fn checkpoint_bytes(&self, records: u64) -> u64 {
+        Fits::bytes(self.numbers(), records)
     }
 
     /// Whether there are adapters.

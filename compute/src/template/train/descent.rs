@@ -5,6 +5,7 @@ const BETAS: (f64, f64) = (0.9, 0.999);
 const EPSILON: f64 = 1e-8;
 
 /// AdamW over flat weights.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct AdamW {
     first: Vec<f32>,
     second: Vec<f32>,
@@ -15,7 +16,22 @@ pub(super) struct AdamW {
 impl AdamW {
     /// For `len` weights.
     pub fn new(len: usize, decay: f64) -> Self {
-        Self { first: vec![0.0; len], second: vec![0.0; len], decay, steps: 0 }
+        Self::after(0, vec![0.0; len], vec![0.0; len], decay)
+    }
+
+    /// As it was after `steps` steps, with its averages of slopes and of their squares.
+    pub fn after(steps: u64, first: Vec<f32>, second: Vec<f32>, decay: f64) -> Self {
+        Self { first, second, decay, steps: i32::try_from(steps).unwrap_or(i32::MAX) }
+    }
+
+    /// Its average of slopes.
+    pub fn first(&self) -> &[f32] {
+        &self.first
+    }
+
+    /// Its average of their squares.
+    pub fn second(&self) -> &[f32] {
+        &self.second
     }
 
     /// One step down `gradient`; `rate` gives the step size of the weight at a position.

@@ -64,14 +64,21 @@ mod tests {
     use super::super::lora::Lora;
     use super::super::params::{Adapters, Target};
     use super::super::random::Random;
+    use super::super::records::Texts;
     use super::*;
     use crate::model::Tokens;
     use crate::support::{Tiny, rows};
     use crate::{Choice, Device, Model};
 
-    fn tokens(model: &Model) -> Vec<Tokens> {
+    fn kept(tokens: &[Tokens]) -> Texts {
+        let mut texts = Texts::default();
+        texts.add(tokens);
+        texts
+    }
+
+    fn texts(model: &Model) -> Texts {
         let texts = ["a b c", "", "e d c b a e d c b a", "b", "a a b"];
-        model.tokenizer(16).unwrap().encode(&rows(texts)).unwrap()
+        kept(&model.tokenizer(16).unwrap().encode(&rows(texts)).unwrap())
     }
 
     fn lora(model: &Model) -> Lora {
@@ -125,18 +132,18 @@ mod tests {
     }
 
     /// Runs `check` with both ways of encoding on the CPU, which get the same records.
-    fn both(model: &Model, device: &Device, tokens: &[Tokens], lora: &Lora, check: &mut dyn FnMut(&mut dyn Encode)) {
+    fn both(model: &Model, device: &Device, texts: &Texts, lora: &Lora, check: &mut dyn FnMut(&mut dyn Encode)) {
         let encoder = Burned::load(model, device).unwrap();
-        check(&mut Burned::new(&encoder, model, device, lora.clone(), tokens));
+        check(&mut Burned::new(&encoder, model, device, lora.clone(), texts));
         let tuned = model.tuned().unwrap();
-        check(&mut Slices::new(&tuned, model, device, lora.clone(), tokens).unwrap());
+        check(&mut Slices::new(&tuned, model, device, lora.clone(), texts).unwrap());
     }
 
     #[test]
     fn gradients_equal_finite_differences() {
         let (_folder, model, device) = Tiny::new().ready();
-        let (tokens, lora) = (tokens(&model), lora(&model));
-        both(&model, &device, &tokens, &lora, &mut |encode| check_gradients(encode, &lora));
+        let (texts, lora) = (texts(&model), lora(&model));
+        both(&model, &device, &texts, &lora, &mut |encode| check_gradients(encode, &lora));
     }
 
     #[test]
@@ -144,14 +151,14 @@ mod tests {
         let (model, device) = (crate::support::real(), Device::open(Choice::Cpu).unwrap());
         let long = "The harbor lights went out one after another. ".repeat(40);
         let texts = ["yes", "", "A letter came late, and my brother read it twice.", &long, "no, not yet", "🙂 Ça va?"];
-        let tokens = model.tokenizer(256).unwrap().encode(&rows(texts)).unwrap();
+        let texts = kept(&model.tokenizer(256).unwrap().encode(&rows(texts)).unwrap());
         for targets in
             [vec![Target::Query, Target::Value], vec![Target::Query, Target::Key, Target::Value], vec![Target::Key]]
         {
             let lora = Lora::new(&Adapters { rank: 3, alpha: 6.0, targets }, model.layers(), model.dimension());
             let adapters = numbers(lora.len(), 0.05, "adapters");
             let mut found = Vec::new();
-            both(&model, &device, &tokens, &lora, &mut |encode| {
+            both(&model, &device, &texts, &lora, &mut |encode| {
                 found.push(gradients(encode, &adapters, &[5, 0, 3, 1, 4, 2]))
             });
             for (tensors, slices) in found[0].iter().zip(&found[1]) {
@@ -165,28 +172,29 @@ mod tests {
     #[test]
     fn slices_have_the_same_bits_in_any_company_and_within_little_memory() {
         let (_folder, model, device) = Tiny::new().ready();
-        let (tokens, lora) = (tokens(&model), lora(&model));
+        let (texts, lora) = (texts(&model), lora(&model));
         let adapters = numbers(lora.len(), 0.3, "adapters");
         let tuned = model.tuned().unwrap();
-        let mut encode = Slices::new(&tuned, &model, &device, lora.clone(), &tokens).unwrap();
+        let mut encode = Slices::new(&tuned, &model, &device, lora.clone(), &texts).unwrap();
         let together = gradients(&mut encode, &adapters, &[0, 1, 2, 3, 4]);
         for (record, gradient) in &together {
             assert_eq!(gradients(&mut encode, &adapters, &[*record])[0].1, *gradient, "{record}");
         }
         let little = device.clone().within(1 << 16);
-        let mut encode = Slices::new(&tuned, &model, &little, lora.clone(), &tokens).unwrap();
+        let mut encode = Slices::new(&tuned, &model, &little, lora.clone(), &texts).unwrap();
         assert_eq!(encode.passes(), 1);
         assert_eq!(gradients(&mut encode, &adapters, &[0, 1, 2, 3, 4]), together);
         let none = device.within(1 << 10);
-        assert!(matches!(Slices::new(&tuned, &model, &none, lora, &tokens), Err(crate::Error::Memory { .. })));
+        assert!(matches!(Slices::new(&tuned, &model, &none, lora, &texts), Err(crate::Error::Memory { .. })));
     }
 
     #[test]
     fn zero_adapters_give_the_vectors_of_the_encoder_alone() {
         let (_folder, model, device) = Tiny::new().ready();
-        let (tokens, lora) = (tokens(&model), lora(&model));
+        let (texts, lora) = (texts(&model), lora(&model));
+        let tokens: Vec<Tokens> = (0..5).map(|record| texts.get(record)).collect();
         let plain = model.embed(&device, &tokens.iter().collect::<Vec<_>>()).unwrap();
-        both(&model, &device, &tokens, &lora, &mut |encode| {
+        both(&model, &device, &texts, &lora, &mut |encode| {
             let mut take = |record: usize, vector: &[f32]| {
                 assert!(crate::support::difference(vector, &plain[record]) < 1e-6);
                 Ok(())
@@ -198,9 +206,9 @@ mod tests {
     #[test]
     fn record_has_the_same_gradient_alone_and_among_others() {
         let (_folder, model, device) = Tiny::new().ready();
-        let (tokens, lora) = (tokens(&model), lora(&model));
+        let (texts, lora) = (texts(&model), lora(&model));
         let adapters = numbers(lora.len(), 0.3, "adapters");
-        both(&model, &device, &tokens, &lora, &mut |encode| {
+        both(&model, &device, &texts, &lora, &mut |encode| {
             for (record, gradient) in gradients(encode, &adapters, &[0, 1, 2, 3, 4]) {
                 let alone = gradients(encode, &adapters, &[record]).remove(0).1;
                 assert!(crate::support::difference(&gradient, &alone) < 1e-4, "{record}");

@@ -7,6 +7,10 @@
 //!
 //! Without privacy, one seed gives one result on one device. With it, who is in a step and the noise follow from a
 //! secret that is drawn for the run, every record's gradient is clipped, and the whole run keeps one epsilon.
+//!
+//! A run can be stopped after any step and gone on with from its checkpoint, in another process, with the same result to the
+//! bit. With privacy it goes on with its secret: the noise of a step follows from the secret and the step's number, so that a step
+//! that is done again is the same step, and not a second look at the records.
 
 mod accountant;
 mod artifact;
@@ -16,16 +20,19 @@ mod head;
 mod lora;
 mod params;
 mod random;
+mod records;
 mod run;
 mod split;
+mod state;
 
 pub use accountant::{DELTA, MAX_RECORDS as MAX_PRIVATE_RECORDS, Mechanism};
 pub use artifact::{Evaluation, Metrics, Shape, Spent};
 pub use params::{Adapters, MAX_BATCH, MAX_EPOCHS, MAX_RANK, MAX_STEPS, Params, Privacy, Target};
-pub use run::{Loaded, load, run};
+pub use records::Records;
+pub use run::{Halfway, Loaded, Watch, check, load, run};
 
 use crate::output::row_bytes;
-use crate::{Dtype, Error, Output, Result, Row};
+use crate::{Device, Dtype, Error, Model, Output, Result};
 
 /// Fewest and most records that are trained on.
 pub const RECORDS: (usize, usize) = (20, 100_000);
@@ -36,38 +43,44 @@ pub const MIN_CLASS: usize = 5;
 /// Most classes.
 pub const MAX_CLASSES: usize = 64;
 
-/// The records of a run, each with its class.
-#[derive(Debug, Clone, Copy)]
-pub struct Data<'a> {
-    /// The texts, in the dataset's order.
-    pub rows: &'a [Row],
-    /// The number of each record's class; none where its label is missing or not on the list.
-    pub labels: &'a [Option<u16>],
+/// What a run is asked.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// The encoder.
+    pub model: &'a Model,
+    /// Where it runs.
+    pub device: &'a Device,
+    /// The encoder there, by [`load`].
+    pub loaded: &'a Loaded,
+    /// What the consumer chose.
+    pub params: &'a Params,
+    /// The records, in the dataset's order, read for these parameters.
+    pub records: &'a Records,
     /// The classes by number.
     pub classes: &'a [String],
+    /// 32 bytes that nobody else knows and that serve this run alone. They matter with privacy only, and must be drawn after its
+    /// spending was recorded; a run that goes on from a checkpoint has those of the run that it goes on with.
+    pub secret: &'a [u8; 32],
 }
 
-impl Data<'_> {
+impl Order<'_> {
     /// Checks that there is something to learn: enough records, a label on each, two classes with enough records.
     ///
     /// # Errors
     /// [`Error::Rows`] and [`Error::Labels`] say what is missing, in counts only.
     pub fn check(&self) -> Result<()> {
         let (least, most) = RECORDS;
-        let count = self.rows.len();
+        let count = self.records.len();
         if !(least..=most).contains(&count) {
             return Err(Error::Rows { reason: format!("{count} records; training takes {least} to {most}") });
         }
         let refuse = |reason: String| Err(Error::Labels { reason });
-        if self.labels.len() != count {
-            return refuse(format!("{} labels for {count} records", self.labels.len()));
-        }
         if !(2..=MAX_CLASSES).contains(&self.classes.len()) {
             return refuse(format!("{} classes; a classifier has 2 to {MAX_CLASSES}", self.classes.len()));
         }
         let mut counts = vec![0usize; self.classes.len()];
         let mut missing = 0;
-        for label in self.labels {
+        for label in self.records.labels() {
             match label.and_then(|label| counts.get_mut(usize::from(label))) {
                 Some(count) => *count += 1,
                 None => missing += 1,

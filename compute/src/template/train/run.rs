@@ -1,21 +1,28 @@
-//! One run from beginning to end: embed or load, hold back, step, measure.
+//! One run from beginning to end: hold back, step, measure. It can be stopped after any step and gone on with.
+
+use sha2::{Digest, Sha256};
 
 use super::accountant::{DELTA, Mechanism};
 use super::artifact::{Evaluation, Metrics, Shape, Spent, rounded};
-use super::descent::{AdamW, clip, dot, norm};
+use super::descent::{clip, dot, norm};
 use super::encode::{Burned, Encode, Frozen, Slices};
 use super::head::{Head, Judged};
 use super::lora::Lora;
-use super::params::{Adapters, Params, Target};
+use super::params::{Adapters, Target};
 use super::random::Random;
+use super::records::Texts;
 use super::split::{Draw, Split, tenth};
-use super::{Data, Trained, Use};
-use crate::model::{Encoder, MAX_TOKENS, Tokens, Tuned};
-use crate::template::{Continue, embed};
+use super::state::{Fits, State};
+use super::{Order, Trained, Use};
+use crate::model::{Encoder, MAX_TOKENS, Tuned};
+use crate::template::Continue;
 use crate::{Device, Error, Kind, Model, Result, Row};
 
 /// Records held back whose gradient the others' are compared with, at most: a sample of them is as good, and bounds time.
 const COMPARED: usize = 64;
+
+/// Records whose loss is measured at a time when the last step is done.
+const MEASURED: usize = 128;
 
 /// A model on a device, ready to be trained on: nothing is read from its folder any more.
 pub struct Loaded(Form);
@@ -34,11 +41,11 @@ impl Loaded {
         model: &'a Model,
         device: &'a Device,
         lora: &Lora,
-        tokens: &'a [Tokens],
+        texts: &'a Texts,
     ) -> Result<Box<dyn Encode + 'a>> {
         Ok(match &self.0 {
-            Form::Cpu(tuned) => Box::new(Slices::new(tuned, model, device, lora.clone(), tokens)?),
-            Form::Gpu(encoder) => Box::new(Burned::new(encoder, model, device, lora.clone(), tokens)),
+            Form::Cpu(tuned) => Box::new(Slices::new(tuned, model, device, lora.clone(), texts)?),
+            Form::Gpu(encoder) => Box::new(Burned::new(encoder, model, device, lora.clone(), texts)),
         })
     }
 }
@@ -54,102 +61,166 @@ pub fn load(model: &Model, device: &Device) -> Result<Loaded> {
     });
     let params = Adapters { rank: 1, alpha: 1.0, targets: vec![Target::Query, Target::Key, Target::Value] };
     let lora = Lora::new(&params, model.layers(), model.dimension());
-    let tokens = model.tokenizer(MAX_TOKENS)?.encode(&[Row::new("warm"), Row::new("")])?;
+    let mut texts = Texts::default();
+    texts.add(&model.tokenizer(MAX_TOKENS)?.encode(&[Row::new("warm"), Row::new("")])?);
     let weights = lora.beginning(0);
     let mut pull = |_: usize, vector: &[f32]| Ok(vector.to_vec());
-    loaded.encode(model, device, &lora, &tokens)?.gradients(&weights, &[0, 1], &mut pull, &mut |_, _| Ok(()))?;
+    loaded.encode(model, device, &lora, &texts)?.gradients(&weights, &[0, 1], &mut pull, &mut |_, _| Ok(()))?;
     Ok(loaded)
 }
 
-/// Trains on `data` with `model` on `device`, where it was [`load`]ed. `secret` is 32 bytes that nobody else knows and that serve this run alone; they
-/// matter with privacy only, and must be drawn after its spending was recorded. `progress` hears steps done and in all.
+/// A run after one of its steps, or after it measured some records.
+pub struct Halfway<'a> {
+    state: &'a State,
+    fits: &'a Fits,
+}
+
+impl Halfway<'_> {
+    /// Steps done.
+    pub fn steps(&self) -> u64 {
+        self.state.step
+    }
+
+    /// Steps and batches of records measured that are done.
+    pub fn done(&self) -> u64 {
+        self.state.step + self.state.after.len().div_ceil(MEASURED) as u64
+    }
+
+    /// Steps and batches in all.
+    pub fn total(&self) -> u64 {
+        self.fits.steps + self.fits.records.div_ceil(MEASURED) as u64
+    }
+
+    /// A checkpoint: what another process needs to go on from here. It holds what was learned of the records so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.state.write(self.fits)
+    }
+}
+
+/// Hears how far a run is, and says whether it goes on.
+pub type Watch<'a> = dyn FnMut(&Halfway<'_>) -> Continue + 'a;
+
+/// Trains as `order` says, from its beginning or from the bytes of an earlier run's [`Halfway`], and then to the bit as that
+/// run would have gone on on the same device. `watch` hears of each step.
 ///
 /// # Errors
-/// [`Error::Parameter`], [`Error::Rows`] and [`Error::Labels`] before any work; [`Error::Stopped`] when `progress` says so;
-/// [`Error::NotFinite`], [`Error::Diverged`], [`Error::Device`] and [`Error::Memory`] from the computation. On an error nothing
-/// is returned.
-pub fn run(
-    model: &Model,
-    device: &Device,
-    loaded: &Loaded,
-    params: &Params,
-    data: Data<'_>,
-    secret: &[u8; 32],
-    progress: &mut dyn FnMut(u64, u64) -> Continue,
-) -> Result<Trained> {
-    params.check()?;
-    data.check()?;
-    let records = data.rows.len() as u64;
-    let mechanism = params.privacy.as_ref().map(|privacy| Mechanism::within(params, privacy, records)).transpose()?;
-    let steps = match &mechanism {
-        Some(mechanism) => mechanism.steps,
-        None => params.steps(records - tenth(records))?,
+/// [`Error::Parameter`], [`Error::Rows`], [`Error::Labels`] and [`Error::Checkpoint`] before any work; [`Error::Stopped`] when
+/// `watch` says so; [`Error::NotFinite`], [`Error::Diverged`], [`Error::Device`] and [`Error::Memory`] from the computation. On
+/// an error nothing is returned.
+pub fn run(order: &Order<'_>, from: Option<&[u8]>, watch: &mut Watch<'_>) -> Result<Trained> {
+    let plan = Plan::new(order)?;
+    let state = match from {
+        Some(bytes) => plan.read(order, bytes)?,
+        None => plan.beginning(order),
     };
-    let lora = params.adapters.as_ref().map(|adapters| Lora::new(adapters, model.layers(), model.dimension()));
-    let tokens: Vec<Tokens> = match lora {
-        Some(_) => model.tokenizer(params.max_tokens as usize)?.encode(data.rows)?,
-        None => Vec::new(),
+    let encode: Box<dyn Encode> = match (&plan.lora, order.records.texts()) {
+        (Some(lora), Some(texts)) => order.loaded.encode(order.model, order.device, lora, texts)?,
+        _ => Box::new(Frozen::new(order.records.vectors())),
     };
-    let mut encode: Box<dyn Encode> = match &lora {
-        Some(lora) => loaded.encode(model, device, lora, &tokens)?,
-        None => Box::new(Frozen::new(embedded(model, device, params, data)?)),
-    };
-    let mut weights = lora.as_ref().map_or_else(Vec::new, |lora| lora.beginning(params.seed));
-    let head = Head { classes: data.classes.len(), width: model.dimension() };
-    let adapters = weights.len();
-    weights.resize(adapters + head.len(), 0.0);
-    let mut learner = Learner {
-        encode: encode.as_mut(),
-        data,
-        head,
-        adapters,
-        weights,
-        uses: vec![Use { steps: 0, before: 0.0, after: 0.0, contribution: 0.0 }; data.rows.len()],
-    };
-    let split = learner.train(params, mechanism.as_ref(), secret, steps, progress)?;
-    let right = learner.measure()?;
-    let shape = Shape::new(params, model.layers(), model.dimension(), data.classes.len());
-    let (file, head) = shape.write(&learner.weights)?;
+    let mut learner = Learner { encode, order, plan: &plan, state, steps: vec![0; order.records.len()] };
+    let split = learner.train(watch)?;
+    learner.measure(watch)?;
+    let Learner { state, steps, .. } = learner;
+    let shape = Shape::new(order.params, order.model.layers(), order.model.dimension(), order.classes.len());
+    let (file, head) = shape.write(&state.weights)?;
+    let uses = uses(&state, &steps, plan.head);
+    let spent =
+        |mechanism: &Mechanism| Spent::new(mechanism, DELTA, counts(mechanism, &state.right, &split, order.secret));
     let metrics = Metrics {
-        params: params.clone(),
-        classes: data.classes.to_vec(),
-        records,
-        steps,
-        evaluation: mechanism.is_none().then(|| evaluation(&learner.uses, &right, &split)),
-        privacy: mechanism.map(|mechanism| Spent::new(&mechanism, DELTA, counts(&mechanism, &right, &split, secret))),
+        params: order.params.clone(),
+        classes: order.classes.to_vec(),
+        records: order.records.len() as u64,
+        steps: plan.fits.steps,
+        evaluation: plan.mechanism.is_none().then(|| evaluation(&uses, &state.right, &split)),
+        privacy: plan.mechanism.as_ref().map(spent),
     };
-    Ok(Trained { adapters: file, head, metrics, uses: learner.uses })
+    Ok(Trained { adapters: file, head, metrics, uses })
 }
 
-/// Every record's vector by the `embed` template, of its first window: the rest of a long record is not learned from.
-fn embedded(model: &Model, device: &Device, params: &Params, data: Data<'_>) -> Result<Vec<Vec<f32>>> {
-    let params = embed::Params { max_tokens: params.max_tokens, long: embed::Long::First, ..embed::Params::default() };
-    let output = embed::run(model, device, &params, data.rows, &mut |_, _| Continue::Yes)?;
-    Ok((0..output.rows.len()).filter_map(|position| output.values(position)).collect())
+/// Checks that [`run`] would go on from a checkpoint; gives the steps that were done.
+///
+/// # Errors
+/// [`Error::Checkpoint`] says what does not fit; those of [`run`] before any work.
+pub fn check(order: &Order<'_>, checkpoint: &[u8]) -> Result<u64> {
+    Ok(Plan::new(order)?.read(order, checkpoint)?.step)
 }
 
-/// The state of a run.
-struct Learner<'a> {
-    encode: &'a mut dyn Encode,
-    data: Data<'a>,
+/// What a run will do.
+struct Plan {
+    mechanism: Option<Mechanism>,
+    lora: Option<Lora>,
     head: Head,
     /// How many of the weights are the adapters'; the head's follow.
     adapters: usize,
-    weights: Vec<f32>,
-    uses: Vec<Use>,
+    fits: Fits,
+}
+
+impl Plan {
+    fn new(order: &Order<'_>) -> Result<Self> {
+        let Order { model, params, records, .. } = order;
+        params.check()?;
+        order.check()?;
+        let count = records.len() as u64;
+        let mechanism = params.privacy.as_ref().map(|privacy| Mechanism::within(params, privacy, count)).transpose()?;
+        let steps = match &mechanism {
+            Some(mechanism) => mechanism.steps,
+            None => params.steps(count - tenth(count))?,
+        };
+        let lora = params.adapters.as_ref().map(|adapters| Lora::new(adapters, model.layers(), model.dimension()));
+        if lora.is_some() != records.texts().is_some() {
+            return Err(Error::Rows { reason: "the records were read for another kind of run".to_owned() });
+        }
+        let head = Head { classes: order.classes.len(), width: model.dimension() };
+        let adapters = lora.as_ref().map_or(0, Lora::len);
+        let fits = Fits {
+            digest: digest(order),
+            steps,
+            numbers: adapters + head.len(),
+            records: records.len(),
+            batch: MEASURED,
+        };
+        Ok(Self { mechanism, lora, head, adapters, fits })
+    }
+
+    fn beginning(&self, order: &Order<'_>) -> State {
+        let mut weights = self.lora.as_ref().map_or_else(Vec::new, |lora| lora.beginning(order.params.seed));
+        weights.resize(self.fits.numbers, 0.0);
+        State::new(weights, order.params.weight_decay, self.fits.records)
+    }
+
+    fn read(&self, order: &Order<'_>, checkpoint: &[u8]) -> Result<State> {
+        State::read(checkpoint, &self.fits, order.params.weight_decay)
+    }
+}
+
+/// Of all that a run follows from: program, model, device, parameters, classes, secret, and the records as they are read.
+fn digest(order: &Order<'_>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let said = format!("{:?} {:?} {}", order.params, order.classes, order.device.name());
+    let version = concat!("usufruct training checkpoint 1 ", env!("CARGO_PKG_VERSION"));
+    for part in [version.as_bytes(), &order.model.digest(), said.as_bytes(), order.secret] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    order.records.digest(&mut hash);
+    hash.finalize().into()
+}
+
+/// A run at work.
+struct Learner<'a> {
+    encode: Box<dyn Encode + 'a>,
+    order: &'a Order<'a>,
+    plan: &'a Plan,
+    state: State,
+    /// How many steps each record was in.
+    steps: Vec<u32>,
 }
 
 impl Learner<'_> {
-    fn train(
-        &mut self,
-        params: &Params,
-        mechanism: Option<&Mechanism>,
-        secret: &[u8; 32],
-        steps: u64,
-        progress: &mut dyn FnMut(u64, u64) -> Continue,
-    ) -> Result<Split> {
-        let count = self.data.rows.len();
-        let (split, mut order, mut draw) = match mechanism {
+    fn train(&mut self, watch: &mut Watch<'_>) -> Result<Split> {
+        let Order { params, records, secret, .. } = self.order;
+        let count = records.len();
+        let (split, mut random, mut draw) = match &self.plan.mechanism {
             None => {
                 let draw = Draw::Shuffled { left: Vec::new(), batch: params.batch as usize };
                 let split = Split::tenth(count, &mut Random::seeded(params.seed, "held back"));
@@ -161,45 +232,54 @@ impl Learner<'_> {
                 (split, Random::secret(secret, "sample"), Draw::Chance { rate: mechanism.sampling_rate })
             }
         };
-        self.uses_before();
-        let mut noise = Random::secret(secret, "noise");
-        let mut adam = AdamW::new(self.weights.len(), params.weight_decay);
-        let pass = steps.div_ceil(u64::from(params.epochs)).max(1);
-        let mut direction = Vec::new();
-        for step in 0..steps {
-            if step % pass == 0 {
-                direction = self.direction(&split.held_back, step)?;
-            }
-            let fall = 1.0 - step as f64 / steps as f64;
-            let adapters = self.adapters;
-            let rate = |at: usize| fall * if at < adapters { params.rate } else { params.head_rate };
-            let chosen = draw.next(&split.learning, &mut order);
-            // With privacy, the divisor says nothing about how many were drawn.
-            let divisor = if mechanism.is_some() { f64::from(params.batch) } else { chosen.len() as f64 };
-            let most = params.privacy.as_ref().map(|privacy| privacy.clip);
-            let pull: Vec<f32> =
-                direction.iter().enumerate().map(|(at, slope)| (rate(at) * f64::from(*slope)) as f32).collect();
-            let mut sum = self.sum(&chosen, &pull, divisor, most, step)?;
-            if let (Some(mechanism), Some(most)) = (mechanism, most) {
-                let deviation = mechanism.noise_multiplier * most;
-                sum.iter_mut().for_each(|value| *value += deviation * noise.normal());
-            }
-            let gradient: Vec<f32> = sum.iter().map(|value| (value / divisor) as f32).collect();
-            adam.step(&mut self.weights, &gradient, rate);
-            if !self.weights.iter().all(|weight| weight.is_finite()) {
-                return Err(Error::Diverged { step });
-            }
-            if progress(step + 1, steps) == Continue::No && step + 1 < steps {
-                return Err(Error::Stopped { done: step + 1, total: steps });
+        for step in 0..self.plan.fits.steps {
+            let chosen = draw.next(&split.learning, &mut random);
+            chosen.iter().for_each(|&record| self.steps[record] += 1);
+            // What an earlier run did is drawn again, and not done again.
+            if step >= self.state.step {
+                self.step(step, &chosen, &split.held_back)?;
+                self.state.step = step + 1;
+                self.tell(watch)?;
             }
         }
         Ok(split)
     }
 
-    /// The loss before the first step: the head is zero, so that every class has the same share.
-    fn uses_before(&mut self) {
-        let loss = (self.head.classes as f32).ln();
-        self.uses.iter_mut().for_each(|used| used.before = loss);
+    /// One step over the `chosen` records.
+    fn step(&mut self, step: u64, chosen: &[usize], held_back: &[usize]) -> Result<()> {
+        let (params, mechanism, steps) = (self.order.params, &self.plan.mechanism, self.plan.fits.steps);
+        let pass = steps.div_ceil(u64::from(params.epochs)).max(1);
+        if step % pass == 0 {
+            self.state.direction = self.direction(held_back, step)?;
+        }
+        let fall = 1.0 - step as f64 / steps as f64;
+        let adapters = self.plan.adapters;
+        let rate = |at: usize| fall * if at < adapters { params.rate } else { params.head_rate };
+        // With privacy, the divisor says nothing about how many were drawn.
+        let divisor = if mechanism.is_some() { f64::from(params.batch) } else { chosen.len() as f64 };
+        let most = params.privacy.as_ref().map(|privacy| privacy.clip);
+        let pull: Vec<f32> =
+            self.state.direction.iter().enumerate().map(|(at, slope)| (rate(at) * f64::from(*slope)) as f32).collect();
+        let mut sum = self.sum(chosen, &pull, divisor, most, step)?;
+        if let (Some(mechanism), Some(most)) = (mechanism, most) {
+            // Of this step alone: a run that goes on from a checkpoint repeats the steps behind it with the same noise.
+            let mut noise = Random::secret(self.order.secret, &format!("noise {step}"));
+            let deviation = mechanism.noise_multiplier * most;
+            sum.iter_mut().for_each(|value| *value += deviation * noise.normal());
+        }
+        let gradient: Vec<f32> = sum.iter().map(|value| (value / divisor) as f32).collect();
+        self.state.adam.step(&mut self.state.weights, &gradient, rate);
+        let finite = self.state.weights.iter().all(|weight| weight.is_finite());
+        if finite { Ok(()) } else { Err(Error::Diverged { step }) }
+    }
+
+    fn tell(&mut self, watch: &mut Watch<'_>) -> Result<()> {
+        let halfway = Halfway { state: &self.state, fits: &self.plan.fits };
+        let (done, total) = (halfway.done(), halfway.total());
+        match watch(&halfway) {
+            Continue::No if done < total => Err(Error::Stopped { done, total }),
+            _ => Ok(()),
+        }
     }
 
     /// The sum of the chosen records' gradients, each clipped to `most` where there is such a bound;
@@ -212,64 +292,65 @@ impl Learner<'_> {
         most: Option<f64>,
         step: u64,
     ) -> Result<Vec<f64>> {
-        let mut sum = vec![0.0f64; self.weights.len()];
-        let uses = &mut self.uses;
+        let State { weights, contributions, .. } = &mut self.state;
+        let mut sum = vec![0.0f64; weights.len()];
         let each = &mut |record: usize, gradient: &mut [f32]| {
-            uses[record].steps += 1;
-            uses[record].contribution += (dot(direction, gradient) / divisor) as f32;
+            contributions[record] += (dot(direction, gradient) / divisor) as f32;
             most.into_iter().for_each(|most| clip(gradient, most));
             sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += f64::from(*value));
         };
-        gradients(self.encode, self.head, self.adapters, &self.weights, self.data, chosen, step, each)?;
+        gradients(self.encode.as_mut(), self.order, self.plan, weights, chosen, step, each)?;
         Ok(sum)
     }
 
     /// The mean gradient of a part of the held-back records.
     fn direction(&mut self, held_back: &[usize], step: u64) -> Result<Vec<f32>> {
         let some = &held_back[..held_back.len().min(COMPARED)];
-        let mut sum = vec![0.0f32; self.weights.len()];
+        let mut sum = vec![0.0f32; self.state.weights.len()];
         let each = &mut |_: usize, gradient: &mut [f32]| {
             sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += *value / some.len() as f32);
         };
-        gradients(self.encode, self.head, self.adapters, &self.weights, self.data, some, step, each)?;
+        gradients(self.encode.as_mut(), self.order, self.plan, &self.state.weights, some, step, each)?;
         Ok(sum)
     }
 
     /// Every record's loss after the last step, and whether it is classified rightly.
-    fn measure(&mut self) -> Result<Vec<bool>> {
-        let (adapters, head) = self.weights.split_at(self.adapters);
-        let all: Vec<usize> = (0..self.data.rows.len()).collect();
-        let mut right = vec![false; all.len()];
-        self.encode.vectors(adapters, &all, &mut |record, vector| {
-            let judged = self.head.judge(head, vector, class(self.data, record));
-            if !judged.loss.is_finite() {
-                return Err(Error::NotFinite { row: record as u64 });
-            }
-            self.uses[record].after = judged.loss;
-            right[record] = judged.right;
-            Ok(())
-        })?;
-        Ok(right)
+    fn measure(&mut self, watch: &mut Watch<'_>) -> Result<()> {
+        let count = self.order.records.len();
+        while self.state.after.len() < count {
+            let first = self.state.after.len();
+            let batch: Vec<usize> = (first..count.min(first + MEASURED)).collect();
+            let mut found = vec![Judged { loss: 0.0, right: false }; batch.len()];
+            let (adapters, head) = self.state.weights.split_at(self.plan.adapters);
+            self.encode.vectors(adapters, &batch, &mut |record, vector| {
+                found[record - first] = self.plan.head.judge(head, vector, class(self.order, record));
+                let finite = found[record - first].loss.is_finite();
+                if finite { Ok(()) } else { Err(Error::NotFinite { row: record as u64 }) }
+            })?;
+            self.state.after.extend(found.iter().map(|judged| judged.loss));
+            self.state.right.extend(found.iter().map(|judged| judged.right));
+            self.tell(watch)?;
+        }
+        Ok(())
     }
 }
 
 /// Gives the whole gradient of each of `records` to `each`, head included.
-#[allow(clippy::too_many_arguments)]
 fn gradients(
     encode: &mut dyn Encode,
-    head: Head,
-    adapters: usize,
+    order: &Order<'_>,
+    plan: &Plan,
     weights: &[f32],
-    data: Data<'_>,
     records: &[usize],
     step: u64,
     each: &mut dyn FnMut(usize, &mut [f32]),
 ) -> Result<()> {
+    let (head, adapters) = (plan.head, plan.adapters);
     let (low, high) = weights.split_at(adapters);
     let heads = std::cell::RefCell::new(std::collections::HashMap::new());
     let mut pull = |record: usize, vector: &[f32]| {
         let mut own = vec![0.0; head.len()];
-        let (Judged { loss, .. }, slope) = head.gradient(high, vector, class(data, record), &mut own);
+        let (Judged { loss, .. }, slope) = head.gradient(high, vector, class(order, record), &mut own);
         heads.borrow_mut().insert(record, own);
         if loss.is_finite() { Ok(slope) } else { Err(undefined(record, step)) }
     };
@@ -293,8 +374,15 @@ fn undefined(record: usize, step: u64) -> Error {
     if step == 0 { Error::NotFinite { row: record as u64 } } else { Error::Diverged { step } }
 }
 
-fn class(data: Data<'_>, record: usize) -> usize {
-    data.labels[record].map_or(0, usize::from)
+fn class(order: &Order<'_>, record: usize) -> usize {
+    order.records.labels()[record].map_or(0, usize::from)
+}
+
+/// What the run did with each record. Before the first step the head is zero, so that every class has the same share.
+fn uses(state: &State, steps: &[u32], head: Head) -> Vec<Use> {
+    let before = (head.classes as f32).ln();
+    let each = steps.iter().zip(&state.after).zip(&state.contributions);
+    each.map(|((&steps, &after), &contribution)| Use { steps, before, after, contribution }).collect()
 }
 
 /// What leaves of an evaluation without privacy.

@@ -8,6 +8,7 @@ use burn::tensor::{Device as Tensors, Tensor, TensorData};
 
 use super::super::lora::Lora;
 use super::super::params::Target;
+use super::super::records::Texts;
 use super::{Encode, Pull, Take, groups};
 use crate::device::Failure;
 use crate::model::{Adapt, Encoder, Tokens, Work, read_failed};
@@ -26,7 +27,7 @@ pub struct Burned<'a> {
     model: &'a Model,
     device: &'a Device,
     lora: Lora,
-    tokens: &'a [Tokens],
+    texts: &'a Texts,
 }
 
 /// A copy of the adapters for each record of a group.
@@ -44,20 +45,20 @@ impl<'a> Burned<'a> {
         device.guard(|| Ok(model.encoder(&tensors)?.no_grad()))
     }
 
-    /// The loaded `encoder` of `model` with adapters, over the records with these tokens.
-    pub fn new(encoder: &'a Encoder, model: &'a Model, device: &'a Device, lora: Lora, tokens: &'a [Tokens]) -> Self {
-        Self { encoder, model, device, lora, tokens }
+    /// The loaded `encoder` of `model` with adapters, over the records with these texts.
+    pub fn new(encoder: &'a Encoder, model: &'a Model, device: &'a Device, lora: Lora, texts: &'a Texts) -> Self {
+        Self { encoder, model, device, lora, texts }
     }
 
     fn groups(&self, records: &[usize]) -> Result<Vec<Vec<usize>>> {
         let copies = usize::try_from(self.device.room() / COPY_BYTES).unwrap_or(usize::MAX).min(MAX_COPIES);
         let rows = (copies / self.lora.len().max(1)).max(1);
         let most = |longest| self.model.batch_tokens(self.device, Work::Train, longest, MAX_TOKENS);
-        groups(records, |record| self.tokens[record].len(), rows, &most)
+        groups(records, |record| self.texts.length(record), rows, &most)
     }
 
-    fn members(&self, group: &[usize]) -> Vec<&Tokens> {
-        group.iter().map(|&record| &self.tokens[record]).collect()
+    fn members(&self, group: &[usize]) -> Vec<Tokens> {
+        group.iter().map(|&record| self.texts.get(record)).collect()
     }
 }
 
@@ -65,9 +66,10 @@ impl Encode for Burned<'_> {
     fn vectors(&mut self, adapters: &[f32], records: &[usize], take: &mut Take<'_>) -> Result<()> {
         let tensors = self.device.tensors().clone().autodiff();
         for group in self.groups(records)? {
+            let members = self.members(&group);
             let vectors = self.device.guard(|| {
                 let copies = Copies::new(&self.lora, adapters, group.len(), &tensors);
-                let vectors = self.encoder.vectors(&self.members(&group), &copies, &tensors);
+                let vectors = self.encoder.vectors(&members.iter().collect::<Vec<_>>(), &copies, &tensors);
                 values(vectors.detach())
             })?;
             let width = vectors.len() / group.len();
@@ -87,9 +89,10 @@ impl Encode for Burned<'_> {
     ) -> Result<()> {
         let tensors = self.device.tensors().clone().autodiff();
         for group in self.groups(records)? {
+            let members = self.members(&group);
             let gradients = self.device.guard(|| {
                 let copies = Copies::new(&self.lora, adapters, group.len(), &tensors).tracked();
-                let vectors = self.encoder.vectors(&self.members(&group), &copies, &tensors);
+                let vectors = self.encoder.vectors(&members.iter().collect::<Vec<_>>(), &copies, &tensors);
                 let [count, width] = vectors.dims();
                 let mut slopes = Vec::with_capacity(count * width);
                 for (&record, vector) in group.iter().zip(values(vectors.clone().detach())?.chunks_exact(width)) {

@@ -4,18 +4,18 @@ use super::{Encode, Pull, Take};
 use crate::Result;
 
 /// Vectors that do not change.
-pub struct Frozen {
-    vectors: Vec<Vec<f32>>,
+pub struct Frozen<'a> {
+    vectors: &'a [Box<[f32]>],
 }
 
-impl Frozen {
+impl<'a> Frozen<'a> {
     /// Over the records with these vectors.
-    pub fn new(vectors: Vec<Vec<f32>>) -> Self {
+    pub fn new(vectors: &'a [Box<[f32]>]) -> Self {
         Self { vectors }
     }
 }
 
-impl Encode for Frozen {
+impl Encode for Frozen<'_> {
     fn vectors(&mut self, _: &[f32], records: &[usize], take: &mut Take<'_>) -> Result<()> {
         records.iter().try_for_each(|&record| take(record, &self.vectors[record]))
     }

@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::super::lora::Lora;
+use super::super::records::Texts;
 use super::{Encode, Pull, Take};
 use crate::model::{Adapted, Pass, Place, Tokens, Tuned, Work, packs};
 use crate::{Device, Model, Result};
@@ -13,26 +14,23 @@ pub struct Slices<'a> {
     tuned: &'a Tuned,
     device: &'a Device,
     lora: Lora,
-    tokens: &'a [Tokens],
+    texts: &'a Texts,
     /// One for each pack that is on its way at a time.
     passes: Vec<Pass>,
 }
 
 impl<'a> Slices<'a> {
-    /// The `tuned` encoder of `model` with adapters, over the records with these tokens.
+    /// The `tuned` encoder of `model` with adapters, over the records with these texts.
     ///
     /// # Errors
     /// [`crate::Error::Memory`] where not even one text fits the device.
-    pub fn new(tuned: &'a Tuned, model: &Model, device: &'a Device, lora: Lora, tokens: &'a [Tokens]) -> Result<Self> {
-        let longest = tokens.iter().map(Tokens::len).max().unwrap_or(1);
-        let pack = packs(&tokens.iter().collect::<Vec<_>>())
-            .into_iter()
-            .map(|pack| tokens[pack].iter().map(Tokens::len).sum())
-            .max()
-            .unwrap_or(longest);
+    pub fn new(tuned: &'a Tuned, model: &Model, device: &'a Device, lora: Lora, texts: &'a Texts) -> Result<Self> {
+        let longest = texts.lengths().max().unwrap_or(1);
+        let tokens = |pack: std::ops::Range<usize>| pack.map(|record| texts.length(record)).sum();
+        let pack = packs(texts.lengths()).into_iter().map(tokens).max().unwrap_or(longest);
         let fit = model.batch_tokens(device, Work::Train, longest, usize::MAX)?;
         let passes = (fit / pack.max(1)).clamp(1, rayon::current_num_threads());
-        Ok(Self { tuned, device, lora, tokens, passes: (0..passes).map(|_| Pass::default()).collect() })
+        Ok(Self { tuned, device, lora, texts, passes: (0..passes).map(|_| Pass::default()).collect() })
     }
 
     /// Packs that are on their way at a time.
@@ -56,8 +54,9 @@ impl<'a> Slices<'a> {
         records: &[usize],
         then: &mut dyn FnMut(&mut [Pass], &[&[usize]]) -> Result<()>,
     ) -> Result<()> {
-        let texts: Vec<&Tokens> = records.iter().map(|&record| &self.tokens[record]).collect();
-        let packs = packs(&texts);
+        let tokens: Vec<Tokens> = records.iter().map(|&record| self.texts.get(record)).collect();
+        let texts: Vec<&Tokens> = tokens.iter().collect();
+        let packs = packs(tokens.iter().map(Tokens::len));
         for lot in packs.chunks(self.passes.len()) {
             let passes = &mut self.passes[..lot.len()];
             let on = passes.par_iter_mut().zip(lot);
