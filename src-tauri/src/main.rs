@@ -41,9 +41,7 @@ fn run() -> Result<(), String> {
     if !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
         return Err("there is no display. The same is done from a terminal by `usufruct`.".to_owned());
     }
-    if let Some(problem) = renderer_problem() {
-        return Err(problem);
-    }
+    choose_renderer();
     app::log::keep();
     let dir = home_dir().map_err(|error| error.to_string())?;
     let idle = idle()?;
@@ -55,8 +53,9 @@ fn run() -> Result<(), String> {
             let desk = Desk::new(app.handle(), dir, idle);
             desk.apply(&desk.settings());
             desk.offer(named);
+            app.manage(desk.clone());
+            windows::open_main(app.handle(), desk.hold.dir(), &desk.settings())?;
             watch::start(&desk);
-            app.manage(desk);
             sleep::watch(app.handle());
             Ok(())
         })
@@ -113,19 +112,28 @@ fn set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
-/// With NVIDIA's driver, WebKit's DMABUF renderer leaves the window blank (tauri#9304). A process cannot soundly change
-/// its own environment, so this one starts itself again without that renderer, unless the person chose. Returns only
-/// when that was not needed, or with what went wrong.
-fn renderer_problem() -> Option<String> {
-    use std::os::unix::process::CommandExt;
-    const SWITCH: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
-    if std::env::var_os(SWITCH).is_some() || !Path::new("/proc/driver/nvidia/version").exists() {
-        return None;
+/// How WebKit draws, where the person did not choose by the same variables. With NVIDIA's driver its DMABUF renderer leaves the
+/// window blank (tauri#9304). Without a graphics card a software one would stand in for it to put layers together: slower, and
+/// in a hundred MiB more, than drawing the window at once.
+fn choose_renderer() {
+    if Path::new("/proc/driver/nvidia/version").exists() {
+        choose("WEBKIT_DISABLE_DMABUF_RENDERER");
+    } else if !has_graphics_card() {
+        choose("WEBKIT_DISABLE_COMPOSITING_MODE");
     }
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return Some(format!("this program cannot be found again: {error}")),
-    };
-    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(SWITCH, "1").exec();
-    Some(format!("this program cannot be started again without the DMABUF renderer: {error}"))
+}
+
+/// Whether something here draws for programs.
+fn has_graphics_card() -> bool {
+    let Ok(nodes) = std::fs::read_dir("/dev/dri") else { return false };
+    nodes.flatten().any(|node| node.file_name().to_string_lossy().starts_with("renderD"))
+}
+
+/// Sets one of WebKit's switches for this process and those that it starts, unless it is set. Only while nothing runs here that
+/// could read the environment at the same time: a thread of WebKit's allocator is there from the start and does not.
+fn choose(switch: &str) {
+    let early = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() <= 2);
+    if early && std::env::var_os(switch).is_none() {
+        let _ = gtk::glib::setenv(switch, "1", false);
+    }
 }

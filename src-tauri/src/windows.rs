@@ -1,9 +1,13 @@
-//! The windows beside the main one: the recovery phrase, its entry, and confirmations. Each has a label and a capability
-//! file of its own, and shows nothing that came from a file.
+//! The main window, and those beside it: the recovery phrase, its entry, and confirmations. Each of these has a label and a
+//! capability file of its own, and shows nothing that came from a file.
+
+use std::path::Path;
 
 use app::error::{Error, Result};
 use app::view::{Language, Settings, Theme};
-use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder};
+use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder};
+
+use crate::desk::MAIN;
 
 /// A window beside the main one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +47,25 @@ impl Beside {
     }
 }
 
+/// Opens the main window for the vault in `dir`. Its address says what the page would have to ask for before its first frame:
+/// language, theme, whether there is a vault, and where.
+///
+/// # Errors
+/// `Failure` when the system refuses a window.
+pub fn open_main(app: &AppHandle, dir: &Path, settings: &Settings) -> Result<()> {
+    let page = if app::home::exists(dir) { "unlock" } else { "create" };
+    let folder = dir.display().to_string();
+    let mut told: Vec<(&str, &str)> = chosen(settings).collect();
+    told.extend([("page", page), ("home", &folder)]);
+    WebviewWindowBuilder::new(app, MAIN, address("index", &told)?)
+        .title("Usufruct")
+        .inner_size(1100.0, 800.0)
+        .min_inner_size(480.0, 560.0)
+        .build()
+        .map(|_| ())
+        .map_err(failure)
+}
+
 /// Opens a window; one with its label that is open already is closed first.
 ///
 /// # Errors
@@ -50,8 +73,8 @@ impl Beside {
 pub fn open(app: &AppHandle, which: Beside, settings: &Settings) -> Result<()> {
     close(app, which)?;
     let (width, height) = which.size();
-    let page = WebviewUrl::App(format!("{}.html{}", which.label(), query(settings)).into());
-    WebviewWindowBuilder::new(app, which.label(), page)
+    // It cannot ask for the settings.
+    WebviewWindowBuilder::new(app, which.label(), address(which.label(), &chosen(settings).collect::<Vec<_>>())?)
         .title("Usufruct")
         .on_document_title_changed(|window, title| {
             let _ = window.set_title(&title);
@@ -63,19 +86,26 @@ pub fn open(app: &AppHandle, which: Beside, settings: &Settings) -> Result<()> {
         .map_err(failure)
 }
 
-/// The language and the theme that its page should have: it cannot ask for the settings.
-fn query(settings: &Settings) -> &'static str {
-    match (settings.language, settings.theme) {
-        (Language::System, Theme::System) => "",
-        (Language::System, Theme::Light) => "?theme=light",
-        (Language::System, Theme::Dark) => "?theme=dark",
-        (Language::English, Theme::System) => "?lang=en",
-        (Language::English, Theme::Light) => "?lang=en&theme=light",
-        (Language::English, Theme::Dark) => "?lang=en&theme=dark",
-        (Language::French, Theme::System) => "?lang=fr",
-        (Language::French, Theme::Light) => "?lang=fr&theme=light",
-        (Language::French, Theme::Dark) => "?lang=fr&theme=dark",
-    }
+/// The language and the theme, where they are not the system's.
+fn chosen(settings: &Settings) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let language = match settings.language {
+        Language::System => None,
+        Language::English => Some(("lang", "en")),
+        Language::French => Some(("lang", "fr")),
+    };
+    let theme = match settings.theme {
+        Theme::System => None,
+        Theme::Light => Some(("theme", "light")),
+        Theme::Dark => Some(("theme", "dark")),
+    };
+    language.into_iter().chain(theme)
+}
+
+/// Where a page is, and what it is told.
+fn address(page: &str, told: &[(&str, &str)]) -> Result<WebviewUrl> {
+    let whole = Url::parse_with_params("page:/", told)
+        .map_err(|error| Error::failure(format!("the address of the page {page}: {error}")))?;
+    Ok(WebviewUrl::App(format!("{page}.html?{}", whole.query().unwrap_or_default()).into()))
 }
 
 /// Closes a window where it is open.
@@ -96,4 +126,23 @@ pub fn print(app: &AppHandle, which: Beside) -> Result<()> {
 
 fn failure(error: tauri::Error) -> Error {
     Error::failure(format!("the window: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_says_what_was_chosen_and_escapes_what_stands_in_a_folders_name() {
+        let settings = Settings { language: Language::French, theme: Theme::Dark, ..Settings::default() };
+        let mut told: Vec<(&str, &str)> = chosen(&settings).collect();
+        told.push(("home", "/home/a&b=c?d#e \"ü"));
+        let found = address("index", &told).expect("an address");
+        assert_eq!(
+            found,
+            WebviewUrl::App("index.html?lang=fr&theme=dark&home=%2Fhome%2Fa%26b%3Dc%3Fd%23e+%22%C3%BC".into())
+        );
+        let found = address("confirm", &chosen(&Settings::default()).collect::<Vec<_>>()).expect("an address");
+        assert_eq!(found, WebviewUrl::App("confirm.html?".into()));
+    }
 }

@@ -2,5 +2,8 @@
 import { mount } from "svelte";
 import Confirm from "./Confirm.svelte";
 import { start } from "./start";
+import { want } from "./text.svelte";
 
-mount(Confirm, { target: start() });
+const target = await start();
+await want("said");
+mount(Confirm, { target });

@@ -2,5 +2,7 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
 import { start } from "./start";
+import { told } from "./told";
 
-mount(App, { target: start() });
+const target = await start();
+mount(App, { target, props: { told: told() } });

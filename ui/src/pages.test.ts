@@ -1,5 +1,5 @@
 // The pages, with a vault that answers as the real one does. The real one is in tests/tests/window.rs.
-import { flushSync, mount, unmount } from "svelte";
+import { flushSync, mount, unmount, type Component } from "svelte";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import App from "./App.svelte";
 import Recovery from "./Recovery.svelte";
@@ -67,7 +67,7 @@ afterEach(async () => {
   document.body.replaceChildren();
 });
 
-function show(component: typeof App | typeof Recovery) {
+function show(component: Component<any>) {
   page = mount(component, { target: document.body });
 }
 

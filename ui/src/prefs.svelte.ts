@@ -1,5 +1,5 @@
 // How the window looks and speaks: the only two things that the page itself remembers. Neither says anything about a vault.
-import { locale, speak, type Locale } from "./text.svelte";
+import { choose, speak, type Locale } from "./text.svelte";
 
 /** The themes; `system` follows the desktop. */
 export const THEMES = ["system", "light", "dark"] as const;
@@ -39,20 +39,20 @@ export function setTheme(chosen: Theme) {
 }
 
 /** Speaks `language` and remembers it. */
-export function setLocale(language: Locale) {
-  speak(language);
+export async function setLocale(language: Locale) {
   remember("language", language);
+  await speak(language);
 }
 
 /**
- * Takes both up as they were left; the system's where they never were chosen. The windows beside the main one are told
- * them in their address: `?lang=fr&theme=dark`.
+ * Takes both up as they were left; the system's where they never were chosen. Windows are told them in their address:
+ * `?lang=fr&theme=dark`.
  */
-export function recallPrefs() {
+export async function recallPrefs() {
   const told = new URLSearchParams(location.search);
-  const language = told.get("lang") ?? recall("language");
-  speak(language === "en" || language === "fr" ? language : locale());
   const asked = told.get("theme") ?? recall("theme");
   const left = THEMES.find((name) => name === asked);
   if (left && left !== "system") setTheme(left);
+  const language = told.get("lang") ?? recall("language");
+  await speak(language === "en" || language === "fr" ? language : choose(navigator.languages));
 }

@@ -2,5 +2,8 @@
 import { mount } from "svelte";
 import Recover from "./Recover.svelte";
 import { start } from "./start";
+import { want } from "./text.svelte";
 
-mount(Recover, { target: start() });
+const target = await start();
+mount(Recover, { target });
+void want("said");

@@ -2,5 +2,8 @@
 import { mount } from "svelte";
 import Recovery from "./Recovery.svelte";
 import { start } from "./start";
+import { want } from "./text.svelte";
 
-mount(Recovery, { target: start() });
+const target = await start();
+mount(Recovery, { target });
+void want("said");

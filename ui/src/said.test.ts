@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { BEGINNINGS } from "./frenchFailures";
-import { said, SENTENCES } from "./said";
+import { beforeAll, describe, expect, it } from "vitest";
+import { said } from "./said";
+import { BEGINNINGS, SENTENCES } from "./sentences";
+import { speak, want } from "./text.svelte";
 
 /** What the vault says, from where it says it; gaps in the shape that Rust writes them in or not. */
 const CRATES = ["../provenance/src", "../app/src", "../src-tauri/src", "../vault/src"];
@@ -15,6 +16,12 @@ const SOURCES = CRATES.flatMap((folder) => readdirSync(folder, { recursive: true
   .replace(/\\\n\s*/g, "");
 
 describe("what the vault says", () => {
+  beforeAll(async () => {
+    expect(said("Nothing was imported.", "fr"), "before the French is read").toEqual({ words: "Nothing was imported.", language: "en" });
+    await speak("fr");
+    await want("said");
+  });
+
   it.each([...SENTENCES, ...BEGINNINGS])("is still said as translated: %s", (english) => expect(SOURCES).toContain(english));
 
   it("is translated with what stands in its gaps", () => {

@@ -1,9 +1,6 @@
 // What the vault says in English, in the language of the window where the sentence is known. The others stay as they are,
 // marked as English for screen readers. said.test.ts notices when the vault says one of them differently.
-import { FRENCH } from "./french";
-import { BEGINNINGS, FAILURES } from "./frenchFailures";
-import { RECEIPT } from "./frenchReceipt";
-import type { Locale } from "./text.svelte";
+import { sentences, type Locale } from "./text.svelte";
 
 /** Words and the language that they are in. */
 export interface Said {
@@ -11,16 +8,25 @@ export interface Said {
   language: Locale;
 }
 
-/** Every sentence that has a translation. */
-export const SENTENCES = [...FRENCH, ...RECEIPT, ...FAILURES];
+type Pattern = readonly [RegExp, string];
 
 const escaped = (words: string) => words.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
-const patterns = SENTENCES.map(([english, french]) => [new RegExp(`^${english.split("{}").map(escaped).join("(.+?)")}$`), french] as const);
+const made = new Map<[string, string][], Pattern[]>();
+
+/** Compiled when the first sentence is looked up. */
+function patterns(known: [string, string][]): Pattern[] {
+  const before = made.get(known);
+  if (before) return before;
+  const now = known.map(([english, other]) => [new RegExp(`^${english.split("{}").map(escaped).join("(.+?)")}$`), other] as const);
+  made.set(known, now);
+  return now;
+}
 
 /** `sentence` in `language`, if its translation is known. */
 export function said(sentence: string, language: Locale): Said {
-  if (language === "en") return { words: sentence, language };
-  const known = patterns.find(([pattern]) => pattern.test(sentence));
+  const { SENTENCES, BEGINNINGS } = sentences(language);
+  if (language === "en" || !SENTENCES || !BEGINNINGS) return { words: sentence, language: "en" };
+  const known = patterns(SENTENCES).find(([pattern]) => pattern.test(sentence));
   if (known) return { words: sentence.replace(...known), language };
   const begin = BEGINNINGS.find(([english]) => sentence.startsWith(english));
   const rest = begin && said(sentence.slice(begin[0].length), language);

@@ -17,7 +17,7 @@ export function settings(): Settings | null {
 function show(now: Settings) {
   kept = now;
   const languages = { system: choose(navigator.languages), english: "en", french: "fr" } as const;
-  setLocale(languages[now.language]);
+  void setLocale(languages[now.language]);
   setTheme(now.theme);
 }
 

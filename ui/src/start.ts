@@ -6,8 +6,8 @@ import "./style/base.css";
 import { recallPrefs } from "./prefs.svelte";
 
 /** Takes theme and language up and returns the element that the page is mounted in. */
-export function start(): HTMLElement {
-  recallPrefs();
+export async function start(): Promise<HTMLElement> {
+  await recallPrefs();
   const target = document.getElementById("app");
   if (!target) throw new Error("the page has no element with the id app");
   return target;

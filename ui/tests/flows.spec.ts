@@ -91,6 +91,30 @@ test("unlock, and lock with the keys, the button and by itself", async ({ open, 
   }
 });
 
+test("the first page is what the address says, in its language, and then what the vault says", async ({ open, page }) => {
+  const read: string[] = [];
+  page.on("request", (request) => read.push(new URL(request.url()).pathname));
+  await open({ vault: "locked", theme: "dark", language: "french" }, "", "index.html?lang=fr&theme=dark&page=unlock&home=%2Fhome%2Fada%2Fl%27%C3%A9t%C3%A9");
+  await expect(page.locator("h1")).toHaveText("Déverrouiller votre coffre");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await expect.poll(() => read.some((path) => path.includes("sentences"))).toBe(true);
+  expect(new URL(page.url()).search).toBe("");
+  // There is a vault, whatever the address said when the program started.
+  await open({ vault: "locked" }, "", "index.html?lang=en&page=create&home=%2Fhome%2Fada");
+  await expect(page.locator("h1")).toHaveText("Unlock your vault");
+  await open({ vault: "open" }, "", "index.html?lang=en&page=unlock&home=%2Fhome%2Fada");
+  await expect(page.locator("h1")).toHaveText("Home");
+});
+
+test("an English window reads no French", async ({ open, page }) => {
+  const read: string[] = [];
+  page.on("response", async (response) => read.push(await response.text()));
+  await open({}, "", "index.html");
+  await expect(page.locator("h1")).toHaveText("Home");
+  expect(read.filter((text) => text.includes("Unlock your vault"))).toHaveLength(1);
+  expect(read.filter((text) => text.includes("Verrouiller") || text.includes("coffre"))).toEqual([]);
+});
+
 test("records: searched, deleted, and brought back", async ({ open, page }) => {
   await open({}, "data");
   await page.keyboard.press("Control+f");

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { choose, languages, speak, text, type Locale } from "../text.svelte";
+import { choose, speak, text, want, type Locale, type Messages } from "../text.svelte";
+import * as enFirst from "./en/first";
+import * as enMore from "./en/more";
+import * as frFirst from "./fr/first";
+import * as frMore from "./fr/more";
+
+const languages: Record<Locale, Messages> = { en: { ...enFirst, ...enMore }, fr: { ...frFirst, ...frMore } };
 
 /** Every message of a language by its path, with arguments where it takes some. */
 function flat(language: Locale): Map<string, string> {
@@ -48,11 +54,27 @@ describe("messages", () => {
     for (const [key, message] of fr) expect(message, key).not.toMatch(/[^\u00a0\u202f\d][:;!?](?!\/\/)/);
   });
 
-  it("change when the language does", () => {
-    speak("fr");
+  it("change when the language does", async () => {
+    await speak("fr");
     expect(text.shell.lock).toBe("Verrouiller");
     expect(document.documentElement.lang).toBe("fr");
-    speak("en");
+    await speak("en");
+    expect(text.shell.lock).toBe("Lock");
+  });
+
+  it("are read as they are wanted, in each language that is spoken", async () => {
+    expect(text.home).toBeUndefined();
+    await want("more");
+    expect(text.home).toBe(enMore.home);
+    await speak("fr");
+    expect(text.home).toBe(frMore.home);
+    await speak("en");
+  });
+
+  it("are those of the language that was asked for last", async () => {
+    const both = [speak("fr"), speak("en")];
+    expect(document.documentElement.lang).toBe("en");
+    await Promise.all(both);
     expect(text.shell.lock).toBe("Lock");
   });
 });

@@ -1,5 +1,5 @@
 // The vault's words for kinds, states and terms.
-export const en = {
+export const terms = {
   kinds: { note: "note", row: "row", mail: "mail", message: "message", other: "other" } as Record<string, string>,
   actions: {
     statistic: "count and measure",
@@ -50,58 +50,4 @@ export const en = {
   atLeast: (records: string) => `Never over fewer than ${records} records.`,
   attribution: "The source has to be named.",
   retention: (span: string) => `The buyer deletes the result after ${span}.`,
-};
-
-export const fr: typeof en = {
-  kinds: { note: "note", row: "ligne", mail: "courriel", message: "message", other: "autre" },
-  actions: {
-    statistic: "compter et mesurer",
-    embed: "calculer des plongements",
-    train: "entraîner un classifieur",
-    "train-non-generative": "entraîner un classifieur",
-    "train-generative": "entraîner un modèle génératif",
-    infer: "y appliquer un modèle",
-    evaluate: "évaluer un modèle",
-    download: "télécharger les enregistrements",
-  },
-  purposes: {
-    research: "la recherche",
-    personalization: "la personnalisation",
-    product: "des produits",
-    "public-interest": "l’intérêt public",
-    any: "tout usage",
-  },
-  states: {
-    draft: "Brouillon",
-    active: "Actif",
-    "end of life": "En fin de vie",
-    revoked: "Révoqué",
-    expired: "Expiré",
-    "used up": "Épuisé",
-    reclaimed: "Remboursé",
-    requested: "Demandé",
-    approved: "Approuvé",
-    committed: "Engagé",
-    drawn: "Tiré",
-    canceled: "Terminé",
-    accepted: "Accepté",
-    settled: "Réglé",
-    delivered: "Livré",
-    refunded: "Remboursé",
-    rejected: "Rejeté",
-  },
-  allowed: (actions) => `Permis\u00a0: ${actions}.`,
-  nothing: "Personne ne peut l’utiliser.",
-  anyPurpose: "Pour tout usage.",
-  forPurposes: (purposes) => `Pour ${purposes} seulement.`,
-  commercial: "L’usage commercial est permis.",
-  notCommercial: "Aucun usage commercial.",
-  perRun: (price, runs, one) => `${price} par exécution, ${runs} ${one ? "exécution" : "exécutions"}.`,
-  free: (runs, one) => `Gratuit, ${runs} ${one ? "exécution" : "exécutions"}.`,
-  ends: (span) => `Prend fin ${span} après l’achat.`,
-  waits: (respond, accept) =>
-    `Vous avez ${respond} pour exécuter une demande, l’acheteur ${accept} pour examiner le résultat scellé.`,
-  atLeast: (records) => `Jamais sur moins de ${records} enregistrements.`,
-  attribution: "La source doit être citée.",
-  retention: (span) => `L’acheteur supprime le résultat après ${span}.`,
 };

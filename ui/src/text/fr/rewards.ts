@@ -1,33 +1,7 @@
-// Words of the rewards page.
-export const en = {
-  title: "Rewards",
-  lead: "What your datasets earned, and what waits to be withdrawn to your wallet.",
-  claimable: "To withdraw",
-  claimed: "Withdrawn",
-  jobs: "Paid jobs",
-  withdraw: "Withdraw",
-  withdrawn: "Withdrawn to your wallet",
-  withdrawConfirm: "A window of its own asks you to confirm.",
-  nothing: "Nothing to withdraw",
-  over: "Earned over time",
-  chart: (total: string, payments: string) => `Earnings over time: ${total} in ${payments} payments`,
-  byDataset: "By dataset",
-  byConsumer: "By consumer",
-  payments: "Payments",
-  dataset: "Dataset",
-  consumer: "Consumer",
-  earned: "Earned",
-  amount: "Amount",
-  day: "Day",
-  job: "Job",
-  export: "Export as CSV",
-  exported: (file: string) => `Written to ${file}`,
-  none: "Nothing earned yet",
-  noneText: "When a job on one of your datasets is settled, its price arrives here.",
-  toLicenses: "Go to licenses",
-};
+// Words of the rewards page, in French.
+import type { rewards as en } from "../en/rewards";
 
-export const fr: typeof en = {
+export const rewards: typeof en = {
   title: "Gains",
   lead: "Ce que vos jeux de données ont rapporté, et ce qui attend d’être retiré vers votre portefeuille.",
   claimable: "À retirer",

@@ -1,44 +1,7 @@
-// Words of the first page.
-export const en = {
-  title: "Home",
-  lead: "What your vault holds, what waits for you, and what it earned.",
-  holds: "What it holds",
-  records: "Records",
-  sources: "Sources",
-  datasets: "Datasets",
-  onDisk: "On disk",
-  inPacks: (packs: string, one: boolean) => `in ${packs} ${one ? "pack" : "packs"}`,
-  decide: "Waits for your decision",
-  decideNone: "Nothing waits for you.",
-  decideNoneText: "When somebody asks to use a dataset, the request appears here.",
-  look: "Look at it",
-  running: "Running now",
-  runningNone: "Nothing is running.",
-  earned: "Earned",
-  earnedNone: "Nothing yet. A license that is used pays its price here.",
-  claimable: "can be withdrawn",
-  toRewards: "See rewards",
-  startTitle: "Start with one file",
-  startText: "Drop a file or a folder anywhere in this window. It is encrypted as it comes in, and stays on this machine.",
-  startImport: "Choose files",
-  startSample: "Load the sample",
-  startSampleText: "The sample is a few public-domain letters, so that every page has something to show.",
-  nextTitle: "What to do next",
-  nextDataset: "Make a dataset of your records",
-  nextDatasetText: "A dataset is the selection that others may get a license to use.",
-  nextOffer: "Offer a license",
-  nextOfferText: "Publish a dataset, then say on what terms it may be used.",
-  nextNetwork: "Choose a network",
-  sourceName: "Source",
-  sourceKinds: "Kinds",
-  sourceImported: "Last import",
-  details: "This vault",
-  vaultId: "Vault id",
-  wallet: "Wallet",
-  folder: "Folder",
-};
+// Words of the first page, in French.
+import type { home as en } from "../en/home";
 
-export const fr: typeof en = {
+export const home: typeof en = {
   title: "Accueil",
   lead: "Ce que contient votre coffre, ce qui vous attend, et ce qu’il a rapporté.",
   holds: "Ce qu’il contient",
