@@ -300,6 +300,36 @@ fn lock_closes_the_question_and_does_nothing() {
     assert_eq!(window.invoke("offer_list", &json!({})).expect("offers")["offers"], json!([]));
 }
 
+/// All 200 texts go through this window's page in ui/tests/injection.spec.ts.
+#[test]
+fn question_shows_hostile_names_letter_for_letter() {
+    let market = Market::open();
+    let folder = market.folder.path().join("notes");
+    notes(&folder, "rain", 3);
+    // What is asked about, and a fact that is asked: a dataset's name has no slash, a source's neither.
+    let ran = "onerror=\"window.ran=1\"";
+    let (name, source) = (format!("<img src=x {ran}>"), format!("\"><svg onload=\"window.ran=1\"><img src=x {ran}>"));
+    market.contributor.run(&["import", &folder.to_string_lossy(), "--source", &source]);
+    market.contributor.run(&["dataset", "create", &name, "--source", &source]);
+    let window = open(&market, &[]);
+    unlock(&window, &market);
+    window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen");
+    let call = window.begin("dataset_publish", &json!({"name": name}));
+    let (main, confirm) = window.both();
+    window.switch(&confirm);
+    until("the question", || window.find(NO));
+    assert_eq!(window.text("main .subject"), name);
+    assert!(window.text("main").contains(&format!("The name \"{name}\" and the description.")));
+    let made =
+        "return String(window.ran) + ' ' + document.querySelectorAll('main img, main [onload], main [onerror]').length";
+    assert_eq!(window.run(made), "undefined 0");
+    window.try_click(NO);
+    until("the question to close", || (window.handles() == [main.as_str()]).then_some(()));
+    window.switch(&main);
+    assert_eq!(window.outcome(&call).expect_err("it was published")["code"], "refused");
+    assert_eq!(window.run("return String(window.ran)"), "undefined");
+}
+
 #[test]
 fn locked_vault_refuses_every_command_but_a_few() {
     let market = Market::open();

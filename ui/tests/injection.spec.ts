@@ -1,5 +1,5 @@
 // 200 texts that would run if any page took text for markup: as file names, titles, cells, subjects, labels and messages.
-import { expect, test, PAGES } from "./window";
+import { calls, expect, test, PAGES } from "./window";
 
 const RUN = "window.ran=(window.ran||0)+1";
 
@@ -73,6 +73,23 @@ test("200 texts on every page: none runs", async ({ open, page }) => {
   await expect(page.getByTestId("failure")).toContainText(TEXTS[1]!);
   await look("failure");
   expect(await page.evaluate(() => window.mocked!.turns()), "texts that the pages were given").toBeGreaterThanOrEqual(TEXTS.length);
+});
+
+test("200 texts in the confirmation window: none runs, and each is shown letter for letter", async ({ open, page }) => {
+  page.on("dialog", () => expect(false, "a dialog was opened").toBe(true));
+  await open({ text: TEXTS }, "", "confirm.html");
+  const facts = await page.locator("section li").allTextContents();
+  // The first two stand for what is asked about, and the network.
+  expect(facts).toEqual(TEXTS.map((_, index) => `${TEXTS[(index + 2) % TEXTS.length]} ${index + 2}`));
+  // Every way in and every way out also as what is asked about, and as the network.
+  for (let turn = 1; turn <= TEXTS.length; turn += 7) {
+    await page.goto(`${new URL(page.url()).origin}/confirm.html?turn=${turn}`);
+    await expect(page.locator("main .subject")).toHaveText(`${TEXTS[turn % TEXTS.length]} ${turn}`);
+    expect(await page.evaluate(() => (window as { ran?: number }).ran), `text ${turn}`).toBeUndefined();
+    expect(await page.locator(elements).count(), `text ${turn}`).toBe(0);
+  }
+  await page.getByTestId("confirm-yes").click();
+  await expect.poll(async () => (await calls(page)).at(-1)).toEqual(["confirm_yes", { nonce: "7f" }]);
 });
 
 test("a hostile record is shown letter for letter", async ({ open, page }) => {

@@ -35,7 +35,7 @@ const TOLD = new Set(
 export function vault(start: Start) {
   const full = start.content === "full";
   const hostile = start.text ?? [];
-  let turn = 0;
+  let turn = Number(new URLSearchParams(location.search).get("turn") ?? 0);
   /** The next of the given texts, or the usual one. Each is told apart by a number, as names in a vault are. */
   const said = (usual: string) => (hostile.length > 0 ? `${hostile[turn % hostile.length]!} ${turn++}` : usual);
   const told = <T>(value: T): T => (hostile.length === 0 ? value : swapped(value, ""));
@@ -346,7 +346,11 @@ export function vault(start: Start) {
     recoverFolder: () => "/mnt/backup",
     recoverVault: (phrase) => (phrase.startsWith("amber") ? [] : refuse("usage", "this is no recovery phrase: word 1 is unknown")),
     recoverClose: () => null,
-    confirmShow: () => ({ nonce: "7f", act: "approve", subject: said(sample.JOB_IDS.asked), network: said("embedded"), facts: told({ facts: [...sample.LEAVES, `${sample.WALLET} pays 2.5 USU for it`] }).facts }),
+    confirmShow: () => {
+      // All of the given texts at once, unless the address says with which to begin.
+      const facts = hostile.length > 0 && turn === 0 ? hostile : [...sample.LEAVES, `${sample.WALLET} pays 2.5 USU for it`];
+      return { nonce: "7f", act: "approve", subject: said(sample.JOB_IDS.asked), network: said("embedded"), facts: told({ facts }).facts };
+    },
     confirmYes: () => null,
     confirmNo: () => null,
   };
