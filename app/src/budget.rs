@@ -1,7 +1,8 @@
 //! The privacy budget of a dataset: what training with differential privacy has spent of it, in the owner's vault.
 //!
 //! A spending is written, durably, before the randomness is drawn that it pays for, and is never given back: not when the
-//! run fails, not when it is stopped, not when the same job runs again. Epsilons and deltas of all runs are added up, which
+//! run fails, not when it is stopped. A run that is cut short goes on with what it paid for; where that randomness is lost, the same
+//! job spends again. Epsilons and deltas of all runs are added up, which
 //! bounds what all outputs together tell of a record, whoever asked for them and however each chose its parameters.
 
 use compute::template::train::DELTA;
@@ -49,6 +50,14 @@ impl Budget {
         LIFETIME_MICRO.saturating_sub(spent)
     }
 
+    /// As it was without this spending.
+    pub fn before(mut self, spending: &Spending) -> Self {
+        if let Some(at) = self.spent.iter().position(|known| known == spending) {
+            self.spent.remove(at);
+        }
+        self
+    }
+
     /// Refuses what is not left.
     ///
     /// # Errors
@@ -68,16 +77,18 @@ impl Budget {
     }
 }
 
-/// Spends `epsilon_micro` of the dataset's budget on `job`. When this returns, it is on the disk.
+/// Spends `epsilon_micro` of the dataset's budget on `job`, and gives what was written. When this returns, it is on the disk.
 ///
 /// # Errors
 /// `Refused` where less is left; when the vault cannot be written, and then nothing may be drawn.
-pub fn spend(home: &mut Home, dataset: &str, job: &str, epsilon_micro: u64) -> Result<()> {
+pub fn spend(home: &mut Home, dataset: &str, job: &str, epsilon_micro: u64) -> Result<Spending> {
     let mut budget = Budget::of(home, dataset)?;
     budget.allows(epsilon_micro)?;
-    budget.spent.push(Spending { job: job.to_owned(), epsilon_micro, delta: DELTA, at: time::now() });
+    let spending = Spending { job: job.to_owned(), epsilon_micro, delta: DELTA, at: time::now() };
+    budget.spent.push(spending.clone());
     home.keep(Kind::Budget, dataset, &budget)?;
-    home.commit()
+    home.commit()?;
+    Ok(spending)
 }
 
 /// Millionths as a decimal number.
@@ -103,6 +114,13 @@ mod tests {
         budget.spent.push(spending(u64::MAX));
         assert_eq!(budget.left_micro(), 0);
         assert!(budget.allows(0).is_ok() && budget.allows(1).is_err());
+    }
+
+    #[test]
+    fn budget_before_a_spending_lacks_that_one_alone() {
+        let budget = Budget { spent: vec![spending(1_000_000), spending(2_000_000), spending(2_000_000)] };
+        assert_eq!(budget.clone().before(&spending(2_000_000)).left_micro(), 5_000_000);
+        assert_eq!(budget.before(&spending(3_000_000)).left_micro(), 3_000_000);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Kind {
     Job,
     /// Finished rows of a job that is not done yet.
     Batch,
+    /// What a training run that is not done yet goes on with, by job.
+    Training,
     /// What a dataset spent of its privacy budget.
     Budget,
     /// What training did with each record of a dataset, by job.
@@ -85,6 +87,7 @@ impl Kind {
             Kind::Members => "members",
             Kind::Job => "job",
             Kind::Batch => "batch",
+            Kind::Training => "training",
             Kind::Budget => "budget",
             Kind::Uses => "uses",
             Kind::Answer => "answer",

@@ -185,6 +185,53 @@ impl Person {
     }
 }
 
+impl Person {
+    /// Runs a command that trains, and kills it or its worker with the signal that nobody can catch once a checkpoint stands beside
+    /// the vault that was not there before. Its exit code.
+    ///
+    /// # Panics
+    /// Where it ended before, or no checkpoint came.
+    pub fn killed_in_training(&self, args: &[&str], victim: Victim) -> Option<i32> {
+        let before = self.checkpoints();
+        let mut command = self.command(args);
+        let quiet = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut running = quiet.spawn().expect("it starts");
+        let started = std::time::Instant::now();
+        while self.checkpoints() == before || self.checkpoints().is_empty() {
+            assert!(running.try_wait().expect("a process").is_none(), "{args:?} ended without a checkpoint");
+            assert!(started.elapsed().as_secs() < 600, "{args:?} never kept a checkpoint");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        match victim {
+            Victim::Command => running.kill().expect("a signal"),
+            Victim::Worker => {
+                let worker = child_of(running.id()).expect("a worker");
+                Command::new("kill").args(["-9", &worker.to_string()]).status().expect("a signal");
+            }
+        }
+        running.wait().expect("it ends").code()
+    }
+
+    /// The sealed checkpoints of training runs beside the vault.
+    pub fn checkpoints(&self) -> Vec<Vec<u8>> {
+        let files = std::fs::read_dir(self.home.join("training")).into_iter().flatten().flatten();
+        let kept = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "halfway"));
+        kept.filter_map(|file| std::fs::read(file.path()).ok()).collect()
+    }
+}
+
+/// A process that this one started.
+fn child_of(parent: u32) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.find(|process| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        // The name stands in brackets and may hold anything; state and parent come behind it.
+        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+        behind.split_whitespace().nth(1) == Some(&parent.to_string())
+    })
+}
+
 fn parse(args: &[&str], output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!(

@@ -12,8 +12,10 @@ pub mod serve;
 pub mod settle;
 pub mod template;
 pub mod trained;
+pub(crate) mod unfinished;
 pub mod uses;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use provenance::chain::client::{JobRecord, Sent};
@@ -303,7 +305,7 @@ pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
         }
     }
     records.sort_by_key(|record| std::cmp::Reverse(record.requested));
-    let mut jobs = Vec::new();
+    let (mut jobs, mut over) = (Vec::new(), BTreeSet::new());
     for record in records {
         let seen = seen(home, network, record).await?;
         let mut view = seen.view(network, None)?;
@@ -313,15 +315,23 @@ pub async fn inbox(home: &mut Home, network: &Network) -> Result<view::Jobs> {
                 Err(error) => view.leaves = vec![error.message],
             }
         }
+        if seen.side == Side::Contributor && is_over(&seen) {
+            over.insert(ids::shown(seen.record.id));
+        }
         if home.is_held() && matches!(seen.record.state, JobState::Delivered | JobState::Refunded) {
             home.forget(Kind::Package, &ids::shown(seen.record.id))?;
         }
         jobs.push(view);
     }
     if home.is_held() {
-        home.commit()?;
+        unfinished::forget(home, &|job| over.contains(job))?;
     }
     Ok(view::Jobs { jobs })
+}
+
+/// Whether a job is past being computed: what was kept of its computation is of no use any more.
+fn is_over(seen: &Seen) -> bool {
+    seen.record.state != JobState::Requested || seen.kept.run.is_some() || seen.now > seen.record.details.runBy
 }
 
 /// What this person has to do by when on own datasets, the nearest first.
@@ -431,7 +441,7 @@ pub(crate) fn keep(home: &mut Home, job: B256, kept: &Kept) -> Result<()> {
 ///
 /// # Errors
 /// `Refused` for another's dataset or a job past asking.
-pub async fn decline(home: &Home, network: &Network, job: &str, dry_run: bool) -> Result<view::Job> {
+pub async fn decline(home: &mut Home, network: &Network, job: &str, dry_run: bool) -> Result<view::Job> {
     let seen = see(home, network, job).await?;
     seen.only(Side::Contributor)?;
     seen.in_state(&[JobState::Requested])?;
@@ -439,6 +449,9 @@ pub async fn decline(home: &Home, network: &Network, job: &str, dry_run: bool) -
         return would(&seen, network, "the buyer would be refunded");
     }
     let sent = network.chain.decline(home.person.signer(), seen.record.id).await?;
+    if home.is_held() {
+        unfinished::forget(home, &|job| job == ids::shown(seen.record.id))?;
+    }
     see(home, network, job).await?.view(network, Some(sent))
 }
 

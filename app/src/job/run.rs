@@ -16,7 +16,7 @@ use zk::statement::Statement;
 
 use super::delivery::Delivery;
 use super::template::{Made, Proving, Template, Work};
-use super::{Seen, Side, keep, rows, see, template_and_circuit};
+use super::{Seen, Side, keep, see, template_and_circuit, unfinished};
 use crate::args::DeviceChoice;
 use crate::dataset::{self, Dataset};
 use crate::error::{Error, Result};
@@ -197,11 +197,11 @@ async fn compute_and_seal(
     let domain = receipts_domain(network);
     let person = home.person.clone();
     let sealed = sealed(&seen.record, &work.spec.reply, made, |receipt| Ok(receipt.sign(person.signer(), domain)?))?;
-    rows::forget(home, &work.job, work.count as usize)?;
     seen.kept.run = Some(sealed.run);
     home.keep_bytes(Kind::Receipt, &ids::shown(seen.record.id), &sealed.receipt)?;
     home.keep_bytes(Kind::Package, &ids::shown(seen.record.id), &sealed.package)?;
-    keep(home, seen.record.id, &seen.kept)
+    home.keep(Kind::Job, &ids::shown(seen.record.id), &seen.kept)?;
+    unfinished::forget(home, &|job| job == work.job)
 }
 
 /// An output that is ready to be stored and committed to.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_bytes::ByteBuf;
 
 use super::cage::{Cage, Layer};
-use super::task::{self, Stopped, Task};
+use super::task::{self, Halfway, Stopped, Task};
 use super::wire::{self, Ask, Failure, Job, MAX_ASK, Open, Ready, Say, Work};
 use crate::error::{Error, Result};
 
@@ -38,6 +38,17 @@ impl Pipes {
 
     pub fn say(&mut self, say: &Say) -> Result<()> {
         wire::write(&mut self.output, &wire::pack(say)?)
+    }
+
+    /// Hands over how far a task is, and waits until it is told to go on.
+    fn halfway(&mut self, halfway: Halfway) -> std::result::Result<(), Stopped> {
+        let Halfway { done, total, state } = halfway;
+        let lost = |_| Stopped { kind: Failure::Other, reason: "the other side is gone".to_owned() };
+        self.say(&Say::Halfway { done, total, state: ByteBuf::from(state) }).map_err(lost)?;
+        match self.ask().map_err(lost)? {
+            Some(Ask::More) => Ok(()),
+            _ => Err(unexpected()),
+        }
     }
 
     fn answer(&mut self, answer: std::result::Result<Say, Stopped>) -> Result<()> {
@@ -85,20 +96,26 @@ fn run(pipes: &mut Pipes, cage: Cage, open: &Open, job: &Job) -> Result<()> {
     let mut task = warm.task;
     ready(pipes, cage, open, Some((warm.device, warm.fallback)))?;
     while let Some(ask) = pipes.ask()? {
-        let answer = caught(|| step(task.as_mut(), ask));
+        let answer = caught(|| step(task.as_mut(), ask, pipes));
         pipes.answer(answer)?;
     }
     Ok(())
 }
 
-fn step(task: &mut dyn Task, ask: Ask) -> std::result::Result<Say, Stopped> {
+fn step(task: &mut dyn Task, ask: Ask, pipes: &mut Pipes) -> std::result::Result<Say, Stopped> {
     let bytes = match ask {
         Ask::Params(json) => task.params(&json)?,
         Ask::Batch(rows) => task.batch(rows)?,
-        Ask::Finish => task.finish()?,
-        _ => return Err(Stopped { kind: Failure::Other, reason: "not a message for a job".to_owned() }),
+        Ask::Kept(rows) => task.kept(rows)?,
+        Ask::Resume(state) => task.resume(state.into_vec())?,
+        Ask::Finish => task.finish(&mut |halfway| pipes.halfway(halfway))?,
+        _ => return Err(unexpected()),
     };
     Ok(Say::Answer(ByteBuf::from(bytes)))
+}
+
+fn unexpected() -> Stopped {
+    Stopped { kind: Failure::Other, reason: "not a message for a job".to_owned() }
 }
 
 /// A panic is a failure like another; its words stay here, they may hold a row's.

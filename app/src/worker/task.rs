@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use compute::template::{Continue, embed, statistic, train};
 use compute::{Device, Model, Row};
@@ -28,8 +29,29 @@ pub trait Task {
     fn params(&mut self, json: &[u8]) -> Result<Vec<u8>>;
     /// The next rows.
     fn batch(&mut self, rows: Vec<ByteBuf>) -> Result<Vec<u8>>;
-    /// No more rows.
-    fn finish(&mut self) -> Result<Vec<u8>>;
+    /// The next rows, which an earlier worker is done with.
+    fn kept(&mut self, _: Vec<ByteBuf>) -> Result<Vec<u8>> {
+        Err(stopped(Failure::Other, "the template takes no rows back"))
+    }
+    /// What an earlier worker handed over. Nothing where the task goes on from it, else why it does not.
+    fn resume(&mut self, _: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(b"the template begins anew".to_vec())
+    }
+    /// No more rows. What is done halfway may be handed over.
+    fn finish(&mut self, hand_over: &mut HandOver<'_>) -> Result<Vec<u8>>;
+}
+
+/// Takes how far a task is, and comes back when it may go on.
+pub type HandOver<'a> = dyn FnMut(Halfway) -> Result<()> + 'a;
+
+/// How far a task is with what comes at the end.
+pub struct Halfway {
+    /// Steps done.
+    pub done: u64,
+    /// Steps in all.
+    pub total: u64,
+    /// What another worker can go on from.
+    pub state: Vec<u8>,
 }
 
 /// A task that is open and warm, and where it computes.
@@ -113,17 +135,25 @@ impl Task for Embed {
         self.run(&rows)
     }
 
-    fn finish(&mut self) -> Result<Vec<u8>> {
+    fn finish(&mut self, _: &mut HandOver<'_>) -> Result<Vec<u8>> {
         Ok(Vec::new())
     }
 }
 
-/// `train`: a row is its class's number (two bytes, little-endian) and its text. Nothing comes before the end, then all.
+/// A checkpoint is handed over once the steps behind the last one took so many times as long as handing that one over did: it
+/// costs at most a twentieth of the time. After each step, where a step takes that long.
+const WORTH: u32 = 20;
+
+/// `train`: a row is its class's number (two bytes, little-endian) and its text. Without adapters a batch's answer is the rows'
+/// vectors one after another, and a row that an earlier worker is done with is its class's number and its vector. The rest comes
+/// at the end.
 struct Train {
     model: Model,
     device: Device,
     loaded: train::Loaded,
     order: Option<(TrainOrder, train::Records)>,
+    /// The checkpoint that it goes on from.
+    from: Option<Vec<u8>>,
 }
 
 /// What a training run starts from.
@@ -136,6 +166,8 @@ pub struct TrainOrder {
     pub classes: Vec<String>,
     /// What samples and noise follow from, drawn for this run.
     pub secret: [u8; 32],
+    /// Bytes of a checkpoint that are taken, at most.
+    pub checkpoint: u64,
 }
 
 /// What a training run gave.
@@ -157,7 +189,7 @@ impl Train {
         let model = model(job)?;
         let loaded = train::load(&model, &device)?;
         embed::run(&model, &device, &embed::Params::default(), &[Row::new("warm")], &mut |_, _| Continue::Yes)?;
-        Ok(Self { model, device, loaded, order: None })
+        Ok(Self { model, device, loaded, order: None, from: None })
     }
 }
 
@@ -173,30 +205,39 @@ impl Task for Train {
     fn batch(&mut self, rows: Vec<ByteBuf>) -> Result<Vec<u8>> {
         let (_, records) = self.order.as_mut().ok_or_else(unordered)?;
         let (mut texts, mut labels) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-        for row in rows {
-            let (class, text) = row
-                .split_first_chunk::<2>()
-                .and_then(|(class, text)| Some((class, std::str::from_utf8(text).ok()?)))
-                .ok_or_else(|| stopped(Failure::Other, "a row is no class and text"))?;
-            labels.push(Some(u16::from_le_bytes(*class)));
+        for row in &rows {
+            let (class, text) = classed(row)?;
+            let text = std::str::from_utf8(text).map_err(|_| stopped(Failure::Other, "a row is no text"))?;
+            labels.push(Some(class));
             texts.push(Row::new(text));
         }
-        records.add(&self.model, &self.device, &texts, &labels)?;
+        Ok(records.add(&self.model, &self.device, &texts, &labels)?)
+    }
+
+    fn kept(&mut self, rows: Vec<ByteBuf>) -> Result<Vec<u8>> {
+        let (_, records) = self.order.as_mut().ok_or_else(unordered)?;
+        for row in &rows {
+            let (class, vector) = classed(row)?;
+            records.add_vectors(&self.model, vector, &[Some(class)])?;
+        }
         Ok(Vec::new())
     }
 
-    fn finish(&mut self) -> Result<Vec<u8>> {
+    fn resume(&mut self, state: Vec<u8>) -> Result<Vec<u8>> {
+        let (order, records) = self.order.as_ref().ok_or_else(unordered)?;
+        match train::check(&self.order(order, records), &state) {
+            Ok(_) => {
+                self.from = Some(state);
+                Ok(Vec::new())
+            }
+            Err(compute::Error::Checkpoint { reason }) => Ok(plain(&reason).into_bytes()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn finish(&mut self, hand_over: &mut HandOver<'_>) -> Result<Vec<u8>> {
         let (order, records) = self.order.take().ok_or_else(unordered)?;
-        let order = train::Order {
-            model: &self.model,
-            device: &self.device,
-            loaded: &self.loaded,
-            params: &order.params,
-            records: &records,
-            classes: &order.classes,
-            secret: &order.secret,
-        };
-        let trained = train::run(&order, None, &mut |_| Continue::Yes)?;
+        let trained = self.train(&self.order(&order, &records), order.checkpoint, hand_over)?;
         let rows = trained.rows().rows.concat();
         let other = |e: &dyn std::fmt::Display| stopped(Failure::Other, &e.to_string());
         let answer = TrainAnswer {
@@ -207,6 +248,46 @@ impl Task for Train {
         };
         serde_ipld_dagcbor::to_vec(&answer).map_err(|e| other(&e))
     }
+}
+
+impl Train {
+    fn order<'a>(&'a self, order: &'a TrainOrder, records: &'a train::Records) -> train::Order<'a> {
+        train::Order {
+            model: &self.model,
+            device: &self.device,
+            loaded: &self.loaded,
+            params: &order.params,
+            records,
+            classes: &order.classes,
+            secret: &order.secret,
+        }
+    }
+
+    /// Trains, and hands over checkpoints of at most `most` bytes on the way.
+    fn train(&self, order: &train::Order<'_>, most: u64, hand_over: &mut HandOver<'_>) -> Result<train::Trained> {
+        let (mut cost, mut last, mut failed) = (Duration::ZERO, Instant::now(), None);
+        let mut watch = |halfway: &train::Halfway<'_>| {
+            let (done, total, started) = (halfway.done(), halfway.total(), Instant::now());
+            if done == total || last.elapsed() < cost * WORTH {
+                return Continue::Yes;
+            }
+            let state = halfway.bytes();
+            if state.len() as u64 <= most {
+                failed = hand_over(Halfway { done, total, state }).err();
+            }
+            (cost, last) = (started.elapsed(), Instant::now());
+            if failed.is_some() { Continue::No } else { Continue::Yes }
+        };
+        let trained = train::run(order, self.from.as_deref(), &mut watch);
+        failed.map_or_else(|| Ok(trained?), Err)
+    }
+}
+
+/// A row's class and what comes behind it.
+fn classed(row: &[u8]) -> Result<(u16, &[u8])> {
+    let (class, rest) =
+        row.split_first_chunk::<2>().ok_or_else(|| stopped(Failure::Other, "a row does not begin with a class"))?;
+    Ok((u16::from_le_bytes(*class), rest))
 }
 
 /// `statistic`: a row is its number (four bytes, little-endian), or nothing where it has none. Nothing comes before the end,
@@ -246,7 +327,7 @@ impl Task for Statistic {
         Ok(Vec::new())
     }
 
-    fn finish(&mut self) -> Result<Vec<u8>> {
+    fn finish(&mut self, _: &mut HandOver<'_>) -> Result<Vec<u8>> {
         let params = self.params.take().ok_or_else(unordered)?;
         let answer = statistic::run(&self.values, &params, &self.device)?;
         serde_ipld_dagcbor::to_vec(&answer).map_err(|e| stopped(Failure::Other, &e.to_string()))

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 pub const MAX_SHORT: usize = 1 << 16;
 /// Bytes of a message around what it carries, at most.
 pub const HEAD: usize = 256;
-/// Longest message that the owner sends: a batch of rows, in bytes.
-pub const MAX_ASK: usize = 32 << 20;
+/// Longest message that the owner sends: a batch of rows, or what an earlier worker handed over, in bytes.
+pub const MAX_ASK: usize = 64 << 20;
 /// Longest reason a worker may give, in characters.
 const MAX_REASON: usize = 400;
 
@@ -30,6 +30,10 @@ pub enum Ask {
     Params(ByteBuf),
     /// The next rows, in order; what a row's bytes mean is the template's affair.
     Batch(Vec<ByteBuf>),
+    /// The next rows, which an earlier worker is done with: what it gave for them, as the template reads it back.
+    Kept(Vec<ByteBuf>),
+    /// What an earlier worker handed over halfway; all rows are there.
+    Resume(ByteBuf),
     /// There are no more rows.
     Finish,
     /// The next file to import.
@@ -102,6 +106,15 @@ pub enum Say {
     Ready(Ready),
     /// What a batch, the parameters or the end gave.
     Answer(ByteBuf),
+    /// How far it is with what comes at the end. It goes on when it is told to.
+    Halfway {
+        /// Steps done.
+        done: u64,
+        /// Steps in all.
+        total: u64,
+        /// What another worker can go on from.
+        state: ByteBuf,
+    },
     /// The devices of this machine.
     Devices(Vec<compute::Adapter>),
     /// It could not do that. Shown to its owner, and to nobody else.

@@ -21,7 +21,7 @@ fn main() {
     let name = std::env::args().next().unwrap_or_default();
     let act = name.rsplit('/').next().unwrap_or_default().to_owned();
     let mut input = io::stdin().lock();
-    let mut dtype = Dtype::F32;
+    let (mut dtype, mut kept) = (Dtype::F32, 0);
     while let Ok(Some(body)) = wire::read(&mut input, MAX_ASK) {
         let ask: Ask = wire::unpack(&body).expect("the owner's messages are in order");
         match ask {
@@ -33,6 +33,15 @@ fn main() {
                 say(&Say::Answer(ByteBuf::from(if act == "params" { canary(40) } else { vec![] })));
             }
             Ask::Batch(rows) if act == "last-batch-waits" && rows.len() < BATCH => wait(&name),
+            Ask::Kept(rows) if act == "counts-kept" => {
+                kept += rows.len();
+                say(&Say::Answer(ByteBuf::new()));
+            }
+            Ask::Batch(rows) if act == "counts-kept" => {
+                std::fs::write(format!("{name}.said"), format!("{kept} kept, then {}", rows.len())).expect("a file");
+                std::process::exit(3);
+            }
+            Ask::Finish | Ask::More if act.starts_with("halfway-") => halfway(&act),
             Ask::Batch(rows) => batch(&act, rows.len(), dtype),
             Ask::Finish if act.starts_with("answer-") => answer(&act),
             Ask::File(_) => file(&act),
@@ -89,7 +98,7 @@ fn batch(act: &str, rows: usize, dtype: Dtype) {
     let honest = || unit(dtype).repeat(rows);
     match act {
         "words" => answer(honest()),
-        _ if act.starts_with("answer-") => answer(vec![]),
+        _ if act.starts_with("answer-") || act.starts_with("halfway-") => answer(vec![]),
         "rows" => answer(canary(all)),
         "nan" => answer([f32::NAN.to_le_bytes().to_vec(), honest()[4..].to_vec()].concat()),
         "infinite" => answer([f32::INFINITY.to_le_bytes().to_vec(), honest()[4..].to_vec()].concat()),
@@ -180,6 +189,20 @@ fn answer(act: &str) {
         "answer-long" => canary(1 << 20),
         _ => vec![],
     })));
+}
+
+/// How far it says that a training run is.
+fn halfway(act: &str) {
+    let say = |done, total, bytes| say(&Say::Halfway { done, total, state: ByteBuf::from(canary(bytes)) });
+    match act {
+        "halfway-canary" => {
+            say(1, 9, 99);
+            std::process::exit(3);
+        }
+        "halfway-done" => say(9, 9, 99),
+        "halfway-long" => say(1, 9, 1 << 24),
+        _ => say(1, 9, 99),
+    }
 }
 
 fn body(say: &Say) -> Vec<u8> {

@@ -75,19 +75,23 @@ pub(crate) fn compute(shelf: &mut dyn Shelf, work: &Work, opened: &Opened, devic
     let included = dataset.included();
     let text = |position: usize| Row::new(opened.records[position].readable(&included)).head().as_bytes().to_vec();
     let width = shape.width() as usize;
+    let written = written(&params)?;
     let computed = rows::compute(
         shelf,
         &Order {
             job: &work.job,
             template: "embed",
             model: Some(&model),
-            params: &written(&params)?,
+            params: &written,
+            rows_of: &written,
             root: &dataset.root,
             count: opened.records.len(),
             row: &text,
             width,
             pass: &|rows, first| gate::pass_rows(rows, first, rows.len() / width, shape),
+            kept: None,
             end: 0,
+            halfway: 0,
             device,
             what: "embedding records",
         },

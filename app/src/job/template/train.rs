@@ -1,17 +1,21 @@
 //! `train`: a classifier over an encoder, and a training-use row for each record. The rows stay in the vault, their salted
 //! digests are *bound*: a tree over them stands beside the dataset's.
 
-use compute::Row;
+mod begun;
+
 use compute::template::train::{Mechanism, Params, Privacy, Shape, Use};
+use compute::{Dtype, Row};
 use provenance::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use self::begun::Begun;
 use super::{Asked, Asking, Delivered, Made, Out, Work, embed};
 use crate::args::DeviceChoice;
-use crate::budget::{self, Budget};
+use crate::budget;
 use crate::dataset::Opened;
 use crate::error::{Error, Result};
+use crate::gate::RowShape;
 use crate::home::{Home, Kind};
 use crate::job::rows::{self, Order};
 use crate::job::trained::Trained;
@@ -118,7 +122,7 @@ pub(super) fn leaves(home: &Home, work: &Work) -> Result<Vec<String>> {
     let shape = shape(&model::find(&work.spec.model)?, &params, labels);
     let budget = match &params.privacy {
         Some(privacy) => {
-            let budget = Budget::of(home, &work.dataset.name)?;
+            let budget = begun::budget(home, work, &params)?;
             budget.allows(privacy.epsilon_micro)?;
             Some((privacy.epsilon_micro, budget.left_micro()))
         }
@@ -133,7 +137,7 @@ pub(super) fn out(home: &Home, work: &Work) -> Result<Out> {
     let shape = shape(&model::find(&work.spec.model)?, &params, labels);
     let budget = match &params.privacy {
         Some(privacy) => {
-            let left = Budget::of(home, &work.dataset.name)?.left_micro();
+            let left = begun::budget(home, work, &params)?.left_micro();
             Some((privacy.epsilon_micro, left.saturating_sub(privacy.epsilon_micro)))
         }
         None => None,
@@ -161,10 +165,12 @@ pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: Dev
     gate::least(work.count, work.min_records)?;
     let model = model::find(&work.spec.model)?;
     let shape = shape(&model, &params, labels);
-    if let Some(privacy) = &params.privacy {
-        budget::spend(home, &work.dataset.name, &work.job, privacy.epsilon_micro)?;
-    }
-    let (mut trained, place) = train(home, work, opened, device, &model, &params, labels, &shape)?;
+    let begun = match Begun::find(home, work, &params)? {
+        Some(begun) => begun,
+        None => Begun::begin(home, work, &params)?,
+    };
+    let ordered = Ordered { work, model: &model, params: &params, labels, shape: &shape, begun: &begun };
+    let (mut trained, place) = ordered.train(home, opened, device)?;
     gate::pass_training(&mut trained, &shape, &params, &labels.classes, work.count)?;
 
     let rows: Vec<&[u8]> = trained.rows.chunks_exact(ROW).collect();
@@ -194,47 +200,67 @@ pub(super) fn compute(home: &mut Home, work: &Work, opened: &Opened, device: Dev
     })
 }
 
-/// Trains in a worker. What comes back is not yet through the gate.
-#[allow(clippy::too_many_arguments)]
-fn train(
-    home: &mut Home,
-    work: &Work,
-    opened: &Opened,
-    device: DeviceChoice,
-    model: &Known,
-    params: &Params,
-    labels: &Labels,
-    shape: &Shape,
-) -> Result<(TrainAnswer, Place)> {
-    let read = labels.without(&work.dataset.fields);
-    let row = |position: usize| {
-        let record = &opened.records[position];
-        let class = labels.of(record).unwrap_or(u16::MAX);
-        [&class.to_le_bytes()[..], Row::new(record.readable(&read)).head().as_bytes()].concat()
-    };
-    // Drawn once the spending is on the disk, and kept nowhere.
-    let order = TrainOrder { params: params.clone(), classes: labels.classes.clone(), secret: random::bytes()? };
-    let order = serde_json::to_value(order).map_err(|e| Error::failure(e.to_string()))?;
-    let computed = rows::compute(
-        home,
-        &Order {
-            job: &work.job,
-            template: work.template.name(),
-            model: Some(model),
-            params: &order,
-            root: &work.dataset.root,
-            count: opened.records.len(),
-            row: &row,
-            width: 0,
-            pass: &|_, _| Ok(()),
-            end: gate::training_bytes(shape, work.count) as usize,
-            device,
-            what: "training",
-        },
-    )?;
-    let answer: TrainAnswer = serde_ipld_dagcbor::from_slice(&computed.end)
-        .map_err(|_| Error::integrity("the worker's answer is no training run"))?;
-    Ok((answer, computed.device))
+/// What a worker is to train.
+struct Ordered<'a> {
+    work: &'a Work,
+    model: &'a Known,
+    params: &'a Params,
+    labels: &'a Labels,
+    shape: &'a Shape,
+    begun: &'a Begun,
+}
+
+impl Ordered<'_> {
+    /// Trains in a worker. What comes back is not yet through the gate.
+    fn train(&self, home: &mut Home, opened: &Opened, device: DeviceChoice) -> Result<(TrainAnswer, Place)> {
+        let Self { work, model, params, labels, shape, .. } = *self;
+        let read = labels.without(&work.dataset.fields);
+        let class = |position: usize| labels.of(&opened.records[position]).unwrap_or(u16::MAX).to_le_bytes();
+        let text = |position: usize| Row::new(opened.records[position].readable(&read));
+        let row = |position: usize| [&class(position)[..], text(position).head().as_bytes()].concat();
+        let kept = |position: usize, vector: &[u8]| [&class(position)[..], vector].concat();
+        // Without adapters each record is embedded once, and its vector is all that is learned from.
+        let vector = RowShape { dimension: model.dimension, dtype: Dtype::F32 };
+        let width = if shape.has_adapters() { 0 } else { vector.width() as usize };
+        let pass = |rows: &[u8], first: usize| match rows.len().checked_div(width) {
+            Some(count) => gate::pass_rows(rows, first, count, vector),
+            None => Ok(()),
+        };
+        let halfway = rows::handed_over(shape.checkpoint_bytes(work.count));
+        let computed = rows::compute(
+            home,
+            &Order {
+                job: &work.job,
+                template: work.template.name(),
+                model: Some(model),
+                params: &self.order(halfway)?,
+                rows_of: &serde_json::json!({ "long": "first@1", "max_tokens": params.max_tokens }),
+                root: &work.dataset.root,
+                count: opened.records.len(),
+                row: &row,
+                width,
+                pass: &pass,
+                kept: Some(&kept),
+                end: gate::training_bytes(shape, work.count) as usize,
+                halfway,
+                device,
+                what: "training",
+            },
+        )?;
+        let answer: TrainAnswer = serde_ipld_dagcbor::from_slice(&computed.end)
+            .map_err(|_| Error::integrity("the worker's answer is no training run"))?;
+        Ok((answer, computed.device))
+    }
+
+    fn order(&self, halfway: usize) -> Result<serde_json::Value> {
+        let order = TrainOrder {
+            params: self.params.clone(),
+            classes: self.labels.classes.clone(),
+            secret: self.begun.secret()?,
+            checkpoint: halfway as u64,
+        };
+        serde_json::to_value(order).map_err(|e| Error::failure(e.to_string()))
+    }
 }
 
 pub(super) fn open(package: &[u8]) -> Result<Box<dyn Delivered>> {
