@@ -2,6 +2,8 @@
 //! between them, and the rules of this codebase.
 
 pub mod desk;
+pub mod gate;
+pub mod logind;
 pub mod market;
 pub mod stage;
 pub mod window;

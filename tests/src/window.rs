@@ -39,10 +39,10 @@ fn in_time<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
 }
 
 /// A process that ends, with all that it started, when this is dropped.
-struct Ending(Child);
+pub(crate) struct Ending(pub(crate) Child);
 
 impl Ending {
-    fn start(command: &mut Command, package: &str) -> Ending {
+    pub(crate) fn start(command: &mut Command, package: &str) -> Ending {
         match command.process_group(0).spawn() {
             Ok(child) => Ending(child),
             Err(error) => {
@@ -65,7 +65,7 @@ pub struct Window {
     said: PathBuf,
     port: u16,
     path: String,
-    _driver: Ending,
+    driver: Ending,
     _screen: Ending,
 }
 
@@ -94,7 +94,11 @@ impl Window {
         let program = crate::program("usufruct-desktop");
         let (screen, display) = screen();
         let runtime = place.join("runtime");
-        std::fs::DirBuilder::new().mode(0o700).create(&runtime).expect("the driver answers as it should");
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&runtime)
+            .expect("the driver answers as it should");
         let port = TcpListener::bind("127.0.0.1:0")
             .expect("the driver answers as it should")
             .local_addr()
@@ -118,7 +122,7 @@ impl Window {
         command.env_remove("WAYLAND_DISPLAY").env_remove("LANGUAGE").env_remove("USUFRUCT_PASSPHRASE");
         let driver = Ending::start(&mut command, "webkit2gtk-driver");
         until("WebKitWebDriver to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
-        let mut window = Window { said: place.join(SAID), port, path: String::new(), _driver: driver, _screen: screen };
+        let mut window = Window { said: place.join(SAID), port, path: String::new(), driver, _screen: screen };
         let wanted =
             json!({"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": {"binary": program, "args": files}}}});
         let opened =
@@ -342,6 +346,28 @@ impl Window {
         self.post("/window", &json!({"handle": handle})).expect("the driver answers as it should");
     }
 
+    /// Ends the program with the signal that nobody can catch. Returns once it is gone.
+    ///
+    /// # Panics
+    /// When it does not run, or does not end.
+    pub fn kill(&self) {
+        let process = self.process();
+        let killed = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "process {process} was not there to be killed");
+        until("the program to end", || (!is_running(process)).then_some(()));
+    }
+
+    /// The program's process, which the driver started.
+    fn process(&self) -> u32 {
+        let driver = self.driver.0.id();
+        let threads = std::fs::read_dir(format!("/proc/{driver}/task")).expect("the driver runs").flatten();
+        let all = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+        let all = all.collect::<Vec<_>>().join(" ");
+        let found =
+            all.split_whitespace().filter_map(|process| process.parse().ok()).find(|process| is_running(*process));
+        found.expect("the driver started the program")
+    }
+
     /// Asks the driver.
     ///
     /// # Errors
@@ -392,6 +418,12 @@ impl Drop for Window {
     fn drop(&mut self) {
         let _ = self.ask("DELETE", "", "", PATIENCE);
     }
+}
+
+/// Whether a process is there and has not ended.
+fn is_running(process: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 fn body_of(mut answer: impl BufRead) -> std::io::Result<Vec<u8>> {
