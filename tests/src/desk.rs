@@ -17,9 +17,16 @@ pub const NO: &str = "[data-testid=confirm-no]";
 /// # Panics
 /// When it does not open.
 pub fn open(market: &Market, files: &[&Path]) -> Window {
+    open_behind(market, &market.contributor.network_home, files)
+}
+
+/// The same, on the network in this folder.
+///
+/// # Panics
+/// When it does not open.
+pub fn open_behind(market: &Market, network: &Path, files: &[&Path]) -> Window {
     let models = app::model::folder().expect("a folder of models").join("model");
     let keys = app::home::data_dir().expect("a data folder").join("keys");
-    let network = &market.contributor.network_home;
     let environment = [
         ("USUFRUCT_NETWORK_HOME", network.to_str().expect("a plain path")),
         ("USUFRUCT_MODEL", models.to_str().expect("a plain path")),

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::desk::{NO, YES, asked, open, unlock};
+use tests::desk::{NO, YES, asked, open, open_behind, unlock};
+use tests::gate::Gate;
 use tests::market::Market;
 use tests::text;
 use tests::window::{Window, until};
@@ -25,7 +26,10 @@ fn market() -> (Market, String) {
 
 /// The window, unlocked, on the network.
 fn opened(market: &Market) -> Window {
-    let window = open(market, &[]);
+    ready(market, open(market, &[]))
+}
+
+fn ready(market: &Market, window: Window) -> Window {
     window.type_into("#passphrase", &format!("{}\u{e007}", market.contributor.passphrase));
     window.element("[data-testid=page-home]");
     window.invoke("network_use", &json!({"name": "embedded"})).expect("chosen");
@@ -36,7 +40,12 @@ fn opened(market: &Market) -> Window {
 fn turn_on(window: &Window) -> String {
     window.click("[data-testid=page-home]");
     window.click("[data-testid=page-settings]");
-    window.click("[data-testid=earning-dataset]");
+    // What is still on its way would move what is clicked.
+    until("all that the page shows", || window.find("main .loading").is_none().then_some(()));
+    until("the dataset to be chosen", || {
+        window.click("[data-testid=earning-dataset]:not(:checked)");
+        window.find("[data-testid=earning-dataset]:checked")
+    });
     let start = || window.click("[data-testid=earning-start]:not([disabled]):not([aria-disabled=true])");
     asked(window, start, NO);
     assert_eq!(earning(window), Value::Null, "it was turned on without a yes");
@@ -127,6 +136,45 @@ fn work_done_while_locked_survives_the_end_of_the_program() {
     market.consumer.run(&["job", "accept", &job]);
     assert_eq!(market.contributor.run(&["job", "settle", &job])["state"], "settled");
     assert_eq!(market.contributor.run(&["reward", "list"])["claimable"], "2.5 USU");
+}
+
+#[test]
+fn job_committed_while_locked_is_paid_once_after_the_program_was_killed_before_its_draw() {
+    let (market, license) = market();
+    let home = &market.contributor.home;
+    let gate = Gate::before(&market.contributor.network_home, market.folder.path().join("behind"));
+    let window = ready(&market, open_behind(&market, &gate.network_home, &[]));
+    turn_on(&window);
+    lock(&window);
+    // The commitment gets to the chain; the draw, which comes next, does not.
+    gate.let_through(1);
+    let job = market.job(&license);
+    gate.holds();
+    window.kill();
+    drop(window);
+    let committed = market.consumer.run(&["job", "show", &job]);
+    assert_eq!(committed["state"], "committed", "{committed:#}");
+    assert_eq!((files(&home.join("earned")), files(&home.join("earning"))), (1, 1));
+
+    // Opened again, by the window: the work is taken over, drawn, proven and paid, by itself.
+    let window = opened(&market);
+    assert_eq!((files(&home.join("earned")), window.find("[data-testid=failure]")), (0, None));
+    stands(&market, &job, "drawn");
+    market.consumer.run(&["job", "accept", &job]);
+    stands(&market, &job, "settled");
+    let rewards = window.invoke("reward_list", &json!({})).expect("rewards");
+    assert_eq!((&rewards["claimable"], &rewards["by_dataset"][0]["jobs"]), (&json!("2.5 USU"), &json!(1)), "{rewards}");
+    assert_eq!(
+        window.invoke("reward_history", &json!({})).expect("payments")["payments"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(window.invoke("receipt_show", &json!({"job": job})).expect("a receipt")["valid"], true);
+    let out = market.received().join("out");
+    let fetched = market.consumer.run(&["job", "fetch", &job, "--out", &out.to_string_lossy()]);
+    assert!(fetched["checks"].as_array().expect("checks").iter().all(|check| check["ok"] == true), "{fetched:#}");
+    // The buyer paid for one run of three.
+    assert_eq!(market.consumer.run(&["license", "list"])["licenses"][0]["runs_left"], 2);
+    assert!(!window.said().contains("panicked"), "{}", window.said());
 }
 
 #[test]
