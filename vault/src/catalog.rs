@@ -316,13 +316,20 @@ mod tests {
         let dir = dir.path().join("v");
         let mut vault = vault(&dir);
         let catalog = &vault.standing.catalog;
-        let old: Vec<_> =
-            catalog.db().unwrap().sled().0.iter().map(|i| i.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+        let old: Vec<_> = catalog
+            .db()
+            .unwrap()
+            .sled()
+            .sled
+            .iter()
+            .map(|i| i.unwrap())
+            .map(|(k, v)| (k.to_vec(), v.to_vec()))
+            .collect();
         vault.put("note", "a", &mut &b"new"[..]).unwrap();
         vault.commit().unwrap();
         let before = vault.list("note").unwrap();
         let catalog = &vault.standing.catalog;
-        tamper(&catalog.db().unwrap().sled().0, catalog, &old);
+        tamper(&catalog.db().unwrap().sled().sled, catalog, &old);
         drop(vault);
         let vault = reopen(&dir);
         assert_eq!(vault.list("note").unwrap(), before);

@@ -1,13 +1,11 @@
 //! Stamps: which files were stored already, told by what the file system says of them, without reading them again.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::object::ObjectId;
@@ -17,6 +15,12 @@ use crate::vault::{Stored, Vault};
 const SETTLED: Duration = Duration::from_secs(2);
 /// Path, stamp, object and note.
 const ENTRY: usize = 16 + 16 + 32 + 1;
+/// Files in a table, at most.
+const FILES_MAX: usize = if cfg!(test) { 40 } else { 1 << 21 };
+/// Files that wait to be moved into the table, at most.
+const RECENT_MAX: usize = if cfg!(test) { 7 } else { 1 << 16 };
+/// What stands in the table for a file that must be read again, until it is stored.
+const FORGOTTEN: Known = Known { stamp: Stamp([0; 16]), id: ObjectId([0; 32]), note: 0 };
 
 /// What the file system said of a file: device, inode, length, and the times of its last change to the nanosecond. A
 /// program can set the modification time back, but not the time of the change itself.
@@ -71,11 +75,16 @@ impl Stamp {
 pub struct Stamps {
     kind: String,
     name: String,
-    files: HashMap<[u8; 16], Known>,
+    /// Entries one after another, by path.
+    table: Vec<u8>,
+    /// What is not in the table yet.
+    recent: BTreeMap<PathId, Known>,
     changed: bool,
     /// How many objects had stopped standing in this process when it was last certain that all of these stand.
     certain: u64,
 }
+
+type PathId = [u8; 16];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Known {
@@ -91,22 +100,22 @@ impl Stamps {
     /// # Errors
     /// Those of [`Vault::read`]. [`Error::Damaged`] if what stands there is no such table.
     pub fn load(vault: &Vault, kind: &str, name: &str) -> Result<Stamps> {
-        let table = vault.find(kind, name)?;
-        let bytes = table.as_ref().map(|entry| vault.read(&entry.id)).transpose()?.unwrap_or_default();
-        let (entries, rest) = bytes.as_chunks::<ENTRY>();
-        if !rest.is_empty() {
+        let entry = vault.find(kind, name)?;
+        let mut bytes = entry.as_ref().map(|entry| vault.read(&entry.id)).transpose()?.unwrap_or_default();
+        let (entries, rest) = bytes.as_chunks();
+        if !rest.is_empty() || !entries.is_sorted_by(|a, b| path_of(a) < path_of(b)) {
             return Err(Error::damaged(format!("{kind} {name:?} is no table of stamps")));
         }
-        let files = entries.iter().map(decode).collect();
         let mut stamps = Stamps {
             kind: kind.to_owned(),
             name: name.to_owned(),
-            files,
+            table: std::mem::take(&mut *bytes),
+            recent: BTreeMap::new(),
             changed: false,
             certain: vault.standing.displaced(),
         };
         // Nothing was stored or removed since the table was: then all it names stand, as they did.
-        if table.is_some_and(|entry| entry.sequence != vault.standing.live.sequence) {
+        if entry.is_some_and(|entry| entry.sequence != vault.standing.live.sequence) {
             stamps.leave_out_what_is_gone(vault)?;
         }
         Ok(stamps)
@@ -118,19 +127,35 @@ impl Stamps {
     /// # Errors
     /// As [`Vault::find`].
     pub fn known(&self, vault: &Vault, path: &Path, stamp: Stamp) -> Result<Option<(ObjectId, u8)>> {
-        let Some(known) = self.files.get(&path_id(path)).filter(|known| known.stamp == stamp) else { return Ok(None) };
+        let path = path_id(path);
+        let in_table = || self.place(&path).ok().map(|n| decode(&self.entries()[n]));
+        let known = self.recent.get(&path).copied().or_else(in_table);
+        let Some(known) = known.filter(|known| known.stamp == stamp) else { return Ok(None) };
         let stands = self.certain == vault.standing.displaced() || vault.stands(&known.id)?;
         Ok(stands.then_some((known.id, known.note)))
     }
 
     /// Remembers that the file at `path` was stored as `id`, which stands, with a note of the caller's own; or with no
-    /// stamp that it must be read again.
+    /// stamp that it must be read again. Of more than 2,097,152 files the table remembers as many, so that it takes
+    /// 136 MB of memory at most; the others are read again each time.
     pub fn remember(&mut self, path: &Path, stamp: Option<Stamp>, id: ObjectId, note: u8) {
         let path = path_id(path);
-        self.changed |= match stamp.map(|stamp| Known { stamp, id, note }) {
-            Some(known) => self.files.insert(path, known) != Some(known),
-            None => self.files.remove(&path).is_some(),
-        };
+        let place = self.place(&path);
+        let known = stamp.map(|stamp| Known { stamp, id, note });
+        match (known, place) {
+            (None, Err(_)) => self.changed |= self.recent.remove(&path).is_some(),
+            (_, Ok(place)) => {
+                let entry = encode(&path, &known.unwrap_or(FORGOTTEN));
+                self.changed |= std::mem::replace(&mut self.table.as_chunks_mut().0[place], entry) != entry;
+            }
+            (Some(known), Err(_)) if self.entries().len() + self.recent.len() < FILES_MAX => {
+                self.changed |= self.recent.insert(path, known) != Some(known);
+            }
+            (Some(_), Err(_)) => {}
+        }
+        if self.recent.len() >= RECENT_MAX {
+            self.merge();
+        }
     }
 
     /// Stores the table, if anything in it changed. Durable once [`Vault::commit`] returned; it must be the commit of
@@ -145,43 +170,105 @@ impl Stamps {
         if !self.changed {
             return Ok(None);
         }
-        let mut sorted: Vec<_> = self.files.iter().collect();
-        sorted.sort_unstable_by_key(|(path, _)| **path);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(sorted.len() * ENTRY));
-        for (path, known) in sorted {
-            bytes.extend_from_slice(path);
-            bytes.extend_from_slice(&known.stamp.0);
-            bytes.extend_from_slice(&known.id.0);
-            bytes.push(known.note);
-        }
-        let stored = vault.put(&self.kind, &self.name, &mut bytes.as_slice())?;
+        self.merge();
+        self.retain(|known| known != FORGOTTEN);
+        let stored = vault.put(&self.kind, &self.name, &mut self.table.as_slice())?;
         self.changed = false;
         // The table took the place of the one before, and nothing else did.
         self.certain = vault.standing.displaced();
         Ok(Some(stored))
     }
 
+    fn entries(&self) -> &[[u8; ENTRY]] {
+        self.table.as_chunks().0
+    }
+
+    /// Which entry of the table is of a path; as an error, where it would be.
+    fn place(&self, path: &PathId) -> std::result::Result<usize, usize> {
+        self.entries().binary_search_by_key(path, path_of)
+    }
+
+    /// Moves what is recent into the table. No path of it is there.
+    fn merge(&mut self) {
+        let recent = std::mem::take(&mut self.recent);
+        let mut from = self.entries().len();
+        let mut to = from + recent.len();
+        self.table.resize(to * ENTRY, 0);
+        let entries = self.table.as_chunks_mut().0;
+        for (path, known) in recent.into_iter().rev() {
+            while from > 0 && path_of(&entries[from - 1]) > path {
+                (from, to) = (from - 1, to - 1);
+                entries[to] = entries[from];
+            }
+            to -= 1;
+            entries[to] = encode(&path, &known);
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(Known) -> bool) {
+        let entries = self.table.as_chunks_mut().0;
+        let mut kept = 0;
+        for n in 0..entries.len() {
+            if keep(decode(&entries[n])) {
+                entries[kept] = entries[n];
+                kept += 1;
+            }
+        }
+        self.table.truncate(kept * ENTRY);
+    }
+
     /// One pass over all that stands costs less than a look for each file.
     fn leave_out_what_is_gone(&mut self, vault: &Vault) -> Result<()> {
-        let mut wanted: HashMap<ObjectId, bool> = self.files.values().map(|known| (known.id, false)).collect();
-        vault.each_standing(&mut |id| drop(wanted.entry(id).and_modify(|stands| *stands = true)))?;
-        let before = self.files.len();
-        self.files.retain(|_, known| wanted.get(&known.id) == Some(&true));
-        self.changed |= self.files.len() != before;
+        self.merge();
+        let mut ids: Vec<IdStart> = self.entries().iter().map(|entry| id_start(&decode(entry).id)).collect();
+        ids.sort_unstable();
+        let mut stand = vec![false; ids.len()];
+        vault.each_standing(&mut |id| {
+            // Files of the same content have one id.
+            let id = id_start(&id);
+            let first = ids.partition_point(|other| *other < id);
+            (first..ids.len()).take_while(|n| ids[*n] == id).for_each(|n| stand[n] = true);
+        })?;
+        let before = self.table.len();
+        self.retain(|known| ids.binary_search(&id_start(&known.id)).is_ok_and(|n| stand[n]));
+        self.changed |= self.table.len() != before;
         self.certain = vault.standing.displaced();
         Ok(())
     }
 }
 
-fn decode(entry: &[u8; ENTRY]) -> ([u8; 16], Known) {
-    let (mut path, mut stamp, mut id) = ([0; 16], [0; 16], [0; 32]);
-    path.copy_from_slice(&entry[..16]);
-    stamp.copy_from_slice(&entry[16..32]);
-    id.copy_from_slice(&entry[32..64]);
-    (path, Known { stamp: Stamp(stamp), id: ObjectId(id), note: entry[64] })
+/// As much of a keyed hash as tells objects apart.
+type IdStart = [u8; 16];
+
+fn id_start(id: &ObjectId) -> IdStart {
+    field(&id.0, 0)
 }
 
-fn path_id(path: &Path) -> [u8; 16] {
+fn path_of(entry: &[u8; ENTRY]) -> PathId {
+    field(entry, 0)
+}
+
+fn encode(path: &PathId, known: &Known) -> [u8; ENTRY] {
+    let mut entry = [0; ENTRY];
+    entry[..16].copy_from_slice(path);
+    entry[16..32].copy_from_slice(&known.stamp.0);
+    entry[32..64].copy_from_slice(&known.id.0);
+    entry[64] = known.note;
+    entry
+}
+
+fn decode(entry: &[u8; ENTRY]) -> Known {
+    Known { stamp: Stamp(field(entry, 16)), id: ObjectId(field(entry, 32)), note: entry[64] }
+}
+
+/// The `N` bytes from `start` on.
+fn field<const N: usize>(bytes: &[u8], start: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[start..][..N]);
+    field
+}
+
+fn path_id(path: &Path) -> PathId {
     let mut id = [0; 16];
     blake3::Hasher::new().update(path.as_os_str().as_bytes()).finalize_xof().fill(&mut id);
     id
@@ -323,10 +410,10 @@ mod tests {
             }
             // A table that is stored after that does not name it.
             stamps.save(&mut vault).unwrap();
-            assert_eq!(stamps.files.len(), 0);
+            assert_eq!(stamps.table.len(), 0);
             vault.commit().unwrap();
             let opened = Stamps::load(&vault, "stamps", "all").unwrap();
-            assert_eq!((opened.files.len(), opened.known(&vault, &path, stamp).unwrap()), (0, None));
+            assert_eq!((opened.table.len(), opened.known(&vault, &path, stamp).unwrap()), (0, None));
         }
     }
 
@@ -340,5 +427,84 @@ mod tests {
         vault.commit().unwrap();
         let loaded = Stamps::load(&vault, "stamps", "all").unwrap();
         assert_eq!(loaded.known(&vault, &path, stamp).unwrap(), Some((id, 9)));
+    }
+
+    /// Some other file's stamp and path.
+    fn another(n: u32) -> (Stamp, std::path::PathBuf) {
+        let mut stamp = [1; 16];
+        stamp[..4].copy_from_slice(&n.to_le_bytes());
+        (Stamp(stamp), format!("file {n}").into())
+    }
+
+    #[test]
+    fn files_remembered_in_any_order_are_known_before_and_after_they_are_stored() {
+        let (_dir, mut vault, mut stamps, id, _) = imported();
+        let known = |stamps: &Stamps, vault: &Vault, n| {
+            let (stamp, path) = another(n);
+            stamps.known(vault, &path, stamp).unwrap().map(|(_, note)| note)
+        };
+        for n in (0..30).map(|n| n * 7 % 30) {
+            let (stamp, path) = another(n);
+            stamps.remember(&path, Some(stamp), id, n as u8);
+        }
+        for n in [3, 4, 29] {
+            stamps.remember(&another(n).1, None, id, 0);
+        }
+        stamps.remember(&another(5).1, Some(another(5).0), id, 99);
+        for n in 0..32 {
+            let wanted = match n {
+                3 | 4 | 29.. => None,
+                5 => Some(99),
+                _ => Some(n as u8),
+            };
+            assert_eq!(known(&stamps, &vault, n), wanted, "{n}");
+        }
+        stamps.save(&mut vault).unwrap();
+        let mut loaded = Stamps::load(&vault, "stamps", "all").unwrap();
+        assert_eq!(loaded.table.len(), 27 * ENTRY);
+        for n in 0..32 {
+            assert_eq!(known(&loaded, &vault, n), known(&stamps, &vault, n), "{n}");
+        }
+        loaded.remember(&another(3).1, Some(another(3).0), id, 3);
+        loaded.remember(&another(6).1, None, id, 0);
+        loaded.save(&mut vault).unwrap();
+        let again = Stamps::load(&vault, "stamps", "all").unwrap();
+        assert_eq!((known(&again, &vault, 3), known(&again, &vault, 6)), (Some(3), None));
+        assert_eq!(again.table.len(), 27 * ENTRY);
+    }
+
+    #[test]
+    fn full_table_takes_no_more_files_and_keeps_those_it_has() {
+        let (_dir, mut vault, mut stamps, id, _) = imported();
+        for n in 0..2 * FILES_MAX as u32 {
+            let (stamp, path) = another(n);
+            stamps.remember(&path, Some(stamp), id, 0);
+        }
+        stamps.save(&mut vault).unwrap();
+        let mut loaded = Stamps::load(&vault, "stamps", "all").unwrap();
+        assert_eq!(loaded.entries().len(), FILES_MAX);
+        let (stamp, path) = another(0);
+        assert_eq!(loaded.known(&vault, &path, stamp).unwrap(), Some((id, 0)));
+        loaded.remember(&path, Some(stamp), id, 7);
+        assert_eq!(loaded.known(&vault, &path, stamp).unwrap(), Some((id, 7)));
+        loaded.remember(&path, None, id, 0);
+        loaded.save(&mut vault).unwrap();
+        assert_eq!(loaded.entries().len(), FILES_MAX - 1);
+    }
+
+    #[test]
+    fn table_out_of_order_is_refused() {
+        let (_dir, mut vault, mut stamps, id, _) = imported();
+        for n in 0..2 {
+            let (stamp, path) = another(n);
+            stamps.remember(&path, Some(stamp), id, 0);
+        }
+        stamps.save(&mut vault).unwrap();
+        let turned = [&stamps.table[ENTRY..], &stamps.table[..ENTRY]].concat();
+        let twice = stamps.table[..ENTRY].repeat(2);
+        for bytes in [turned, twice] {
+            vault.put("stamps", "all", &mut bytes.as_slice()).unwrap();
+            assert!(matches!(Stamps::load(&vault, "stamps", "all"), Err(Error::Damaged(_))));
+        }
     }
 }

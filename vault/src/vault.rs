@@ -220,8 +220,8 @@ impl Vault {
         Ok(())
     }
 
-    /// How many objects were stored or removed since the last commit. Each takes memory until then, and some 12 KB once
-    /// it is committed, which the catalog's database gives back later: who stores very many commits now and then.
+    /// How many objects were stored or removed since the last commit. Each takes memory until then: who stores very many
+    /// commits now and then.
     pub fn uncommitted(&self) -> usize {
         self.standing.changed()
     }
