@@ -103,24 +103,39 @@ fn check_source_name(name: &str) -> Result<()> {
     }
 }
 
-/// All files below `path`, sorted, and what cannot be listed. Links are not followed.
-pub(crate) fn files(path: &Path) -> (Vec<PathBuf>, Vec<view::ImportError>) {
-    let (mut files, mut problems) = (Vec::new(), Vec::new());
-    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-        match entry {
-            Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
-            Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) => {
-                let reason = "it is a link or a special file; those are not followed".to_owned();
-                problems.push(view::ImportError { file: entry.path().display().to_string(), reason });
-            }
-            Err(error) => {
-                let file = error.path().unwrap_or(path).display().to_string();
-                problems.push(view::ImportError { file, reason: error.to_string() });
+/// All files below `path` in the order of their names, and in their places what cannot be listed. Links are not followed, and
+/// the vault's own folder is left out. Of a large tree one folder's names are in memory, and those of the folders above it.
+pub(crate) fn files(
+    home: &Home,
+    path: &Path,
+) -> impl Iterator<Item = std::result::Result<PathBuf, view::ImportError>> + use<> {
+    let (path, own) = (path.to_owned(), home.dir.canonicalize().unwrap_or_else(|_| home.dir.clone()));
+    let mut walk = walkdir::WalkDir::new(&path).sort_by_file_name().into_iter();
+    std::iter::from_fn(move || {
+        loop {
+            let problem = |at: &Path, reason: &str| {
+                Some(Err(view::ImportError { file: at.display().to_string(), reason: reason.to_owned() }))
+            };
+            match walk.next()? {
+                Ok(entry) if is_own(&entry, &own) => {
+                    if entry.file_type().is_dir() {
+                        walk.skip_current_dir();
+                    }
+                    return problem(entry.path(), "it belongs to the vault itself");
+                }
+                Ok(entry) if entry.file_type().is_file() => return Some(Ok(entry.into_path())),
+                Ok(entry) if entry.file_type().is_dir() => {}
+                Ok(entry) => return problem(entry.path(), "it is a link or a special file; those are not followed"),
+                Err(error) => return problem(error.path().unwrap_or(&path), &error.to_string()),
             }
         }
-    }
-    (files, problems)
+    })
+}
+
+/// Is it the vault's folder, or what the walk starts from in there?
+fn is_own(entry: &walkdir::DirEntry, own: &Path) -> bool {
+    let may_be = entry.depth() == 0 || (entry.file_type().is_dir() && Some(entry.file_name()) == own.file_name());
+    may_be && entry.path().canonicalize().is_ok_and(|real| real.starts_with(own))
 }
 
 /// A file's name below the path that was imported.
@@ -143,12 +158,10 @@ struct Run {
 
 impl Run {
     fn path(&mut self, home: &mut Home, path: &Path, source: &str) -> Result<()> {
-        let (files, problems) = files(path);
-        self.done.errors.extend(problems);
         let mut adding = Adding::to(home, source)?;
         let mut unchanged = Unchanged::below(home, path)?;
         let before = self.kept;
-        let done = self.each_file(home, &mut adding, &mut unchanged, path, &files, source);
+        let done = self.each_file(home, &mut adding, &mut unchanged, path, source);
         if self.kept > before {
             adding.finish(home, crate::time::now())?;
         }
@@ -166,16 +179,24 @@ impl Run {
         adding: &mut Adding,
         unchanged: &mut Unchanged,
         path: &Path,
-        files: &[PathBuf],
         source: &str,
     ) -> Result<()> {
         let mut progress = Progress::start("importing files");
-        for (index, file) in files.iter().enumerate() {
-            progress.at(index as u64, files.len() as u64)?;
-            let shown = shown_name(path, file);
-            if !self.unchanged(home, unchanged, file, &shown)? {
-                if let Some(kept) = self.file(home, adding, file, source, shown)? {
-                    unchanged.remember(file, kept.stamp, kept.imported, kept.say);
+        let (total, mut index) = (files(home, path).flatten().count() as u64, 0);
+        for file in files(home, path) {
+            let file = match file {
+                Ok(file) => file,
+                Err(problem) => {
+                    self.done.problem(problem);
+                    continue;
+                }
+            };
+            progress.at(index, total.max(index))?;
+            index += 1;
+            let shown = shown_name(path, &file);
+            if !self.unchanged(home, unchanged, &file, &shown)? {
+                if let Some(kept) = self.file(home, adding, &file, source, shown)? {
+                    unchanged.remember(&file, kept.stamp, kept.imported, kept.say);
                 }
             }
             if self.uncommitted >= COMMIT_BYTES || home.uncommitted()? >= COMMIT_OBJECTS {
@@ -197,7 +218,7 @@ impl Run {
                 self.done.objects += 1;
                 self.done.duplicates += 1;
                 if say == Say::KeptWhole {
-                    self.done.not_licensable.push(shown.to_owned());
+                    self.done.kept_whole(shown.to_owned());
                 }
             }
         }
@@ -219,7 +240,7 @@ impl Run {
         let (stamp, (mut file, digest, bytes)) = match opened {
             Ok(read) => read,
             Err(error) => {
-                self.done.errors.push(failed(error.to_string()));
+                self.done.problem(failed(error.to_string()));
                 return Ok(None);
             }
         };
@@ -235,7 +256,7 @@ impl Run {
         let read = match self.records(home, adding, &mut file, bytes, source, &shown)? {
             Ok(read) => read,
             Err(error) => {
-                self.done.errors.push(failed(error.to_string()));
+                self.done.problem(failed(error.to_string()));
                 return check_interrupt().map(|()| None);
             }
         };
@@ -249,22 +270,22 @@ impl Run {
                 read.deleted
             )));
         }
-        self.done.errors.extend(problems.iter().cloned());
+        problems.iter().cloned().for_each(|problem| self.done.problem(problem));
         if read.summary.format == Format::Empty {
-            self.done.errors.push(failed("the file is empty".into()));
+            self.done.problem(failed("the file is empty".into()));
             return Ok(None);
         }
         let licensable = read.summary.format != Format::Other;
         if licensable && read.taken.count == 0 && read.duplicates == 0 {
             if read.summary.problems.is_empty() {
-                self.done.errors.push(failed("no records were found in it".into()));
+                self.done.problem(failed("no records were found in it".into()));
             }
             return Ok(None);
         }
         let found = Found { name: &name, source, shown: &shown, problems: &problems };
         let (imported, say) = self.keep(home, adding, read, &mut file, &found)?;
         if !licensable {
-            self.done.not_licensable.push(shown);
+            self.done.kept_whole(shown);
         }
         self.uncommitted += bytes;
         Ok(Some(Kept { stamp, imported, say }))
@@ -274,9 +295,10 @@ impl Run {
     fn again(&mut self, known: Imported, shown: String) {
         self.done.objects += 1;
         self.done.duplicates += 1;
-        self.done.errors.extend(known.problems.into_iter().map(|(file, reason)| view::ImportError { file, reason }));
+        let problems = known.problems.into_iter().map(|(file, reason)| view::ImportError { file, reason });
+        problems.for_each(|problem| self.done.problem(problem));
         if known.format == OTHER {
-            self.done.not_licensable.push(shown);
+            self.done.kept_whole(shown);
         }
     }
 

@@ -40,10 +40,17 @@ pub fn of(home: &Home, paths: &[PathBuf]) -> Result<view::ImportPreview> {
     let mut importer = Importer::new(setting::allowed(home)?);
     importer.ready()?;
     for path in paths {
-        let (files, problems) = import::files(path);
-        preview.problems.extend(problems);
-        for file in files {
+        for file in import::files(home, path) {
             check_interrupt()?;
+            let file = match file {
+                Ok(file) => file,
+                Err(problem) => {
+                    if preview.problems.len() < MAX_PROBLEMS {
+                        preview.problems.push(problem);
+                    }
+                    continue;
+                }
+            };
             let bytes = std::fs::metadata(&file).map_or(0, |found| found.len());
             if preview.files.len() >= MAX_FILES || preview.bytes + bytes > MAX_BYTES {
                 preview.more_files += 1;

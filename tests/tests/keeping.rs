@@ -130,6 +130,25 @@ fn wait_until_settled() {
 }
 
 #[test]
+fn vault_is_left_out_of_an_import_of_the_folder_it_is_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (person, _) = filled(folder.path());
+    let home = person.home.clone();
+    fs::write(folder.path().join("beside.txt"), "beside the vault").expect("written");
+    let (code, all) = person.try_run(&["import", &folder.path().to_string_lossy()]);
+    assert_eq!((code, &all["records"]), (9, &1.into()), "{all:#}");
+    let own = |answer: &serde_json::Value| {
+        let errors = answer["errors"].as_array().expect("errors").iter();
+        errors.filter(|error| error["reason"] == "it belongs to the vault itself").count()
+    };
+    assert_eq!(own(&all), 1, "{all:#}");
+    for inside in [home.clone(), home.join("vault"), home.join("vault/header")] {
+        let (code, answer) = person.try_run(&["import", &inside.to_string_lossy()]);
+        assert_eq!((code, own(&answer), &answer["objects"]), (9, 1, &0.into()), "{answer:#}");
+    }
+}
+
+#[test]
 fn unchanged_files_are_not_read_again_and_changed_ones_are() {
     let folder = tempfile::tempdir().expect("a folder");
     let (person, _) = filled(folder.path());

@@ -592,10 +592,14 @@ export type Import = {
 	new_bytes: number,
 	/**  Records and files that the vault had already. */
 	duplicates: number,
-	/**  Files kept whole that no connector reads: not licensable yet. */
+	/**  Files kept whole that no connector reads: not licensable yet. The first 10,000. */
 	not_licensable: string[],
-	/**  What did not go in. */
+	/**  How many more there are. */
+	more_not_licensable: number,
+	/**  What did not go in. The first 10,000. */
 	errors: ImportError[],
+	/**  How many more there are. */
+	more_errors: number,
 };
 
 /**  A file, or a part of one, that was not imported. */

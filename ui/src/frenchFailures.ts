@@ -74,6 +74,7 @@ export const FAILURES: [string, string][] = [
   ],
   // Files that are imported.
   ["it is a link or a special file; those are not followed", "c’est un lien ou un fichier spécial, qui n’est pas suivi"],
+  ["it belongs to the vault itself", "cela fait partie du coffre lui-même"],
   ["{} more problems of this kind", "$1 autres problèmes de ce genre"],
   ["the rest of the archive was left out", "le reste de l’archive a été laissé de côté"],
   ["not a conversation; it was left out", "ce n’est pas une conversation\u00a0; laissé de côté"],

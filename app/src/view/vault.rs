@@ -52,10 +52,36 @@ pub struct Import {
     pub new_bytes: u64,
     /// Records and files that the vault had already.
     pub duplicates: u64,
-    /// Files kept whole that no connector reads: not licensable yet.
+    /// Files kept whole that no connector reads: not licensable yet. The first 10,000.
     pub not_licensable: Vec<String>,
-    /// What did not go in.
+    /// How many more there are.
+    pub more_not_licensable: u64,
+    /// What did not go in. The first 10,000.
     pub errors: Vec<ImportError>,
+    /// How many more there are.
+    pub more_errors: u64,
+}
+
+/// Files that an import names in each of its lists: memory must not grow with the number of files.
+const NAMED_MAX: usize = 10_000;
+
+impl Import {
+    /// Says that a file was kept whole.
+    pub(crate) fn kept_whole(&mut self, file: String) {
+        named(&mut self.not_licensable, &mut self.more_not_licensable, file);
+    }
+
+    /// Says what did not go in.
+    pub(crate) fn problem(&mut self, problem: ImportError) {
+        named(&mut self.errors, &mut self.more_errors, problem);
+    }
+}
+
+fn named<T>(list: &mut Vec<T>, more: &mut u64, one: T) {
+    match list.len() < NAMED_MAX {
+        true => list.push(one),
+        false => *more += 1,
+    }
 }
 
 impl Display for Import {
@@ -65,8 +91,14 @@ impl Display for Import {
         for file in &self.not_licensable {
             writeln!(f, "kept, not licensable yet: {file}")?;
         }
+        if self.more_not_licensable > 0 {
+            writeln!(f, "kept, not licensable yet: {} more", self.more_not_licensable)?;
+        }
         for error in &self.errors {
             writeln!(f, "not imported: {}: {}", error.file, error.reason)?;
+        }
+        if self.more_errors > 0 {
+            writeln!(f, "not imported: {} more", self.more_errors)?;
         }
         Ok(())
     }
