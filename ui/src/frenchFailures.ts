@@ -1,4 +1,4 @@
-// What else can go wrong, and what a statistic lets out, in French. Sentences in which another one stands come last.
+// What else can go wrong, and what a statistic lets out, in French.
 
 /** Sentences of the vault with gaps (`{}`), and their French (`$1` is the first gap). */
 export const FAILURES: [string, string][] = [
@@ -165,4 +165,5 @@ export const BEGINNINGS: [string, string][] = [
   ["invalid: ", "non valable\u00a0: "],
   ["refused: ", "refusé\u00a0: "],
   ["busy: ", "occupé\u00a0: "],
+  ["wrong network: ", "mauvais réseau\u00a0: "],
 ];

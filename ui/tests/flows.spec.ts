@@ -117,6 +117,7 @@ test("an English window reads no French", async ({ open, page }) => {
 
 test("records: searched, deleted, and brought back", async ({ open, page }) => {
   await open({}, "data");
+  await expect(page.getByTestId("record-list")).toBeVisible();
   await page.keyboard.press("Control+f");
   await expect(page.getByTestId("record-list")).toBeFocused();
   await page.keyboard.type("herons");
