@@ -74,6 +74,8 @@ export const DAMAGE: [string, string][] = [
   ["catalog: an object has no link", "catalogue\u00a0: un objet n’a pas de lien"],
   ["catalog: it holds keys that belong to no object", "catalogue\u00a0: il a des clés qui ne sont à aucun objet"],
   ["catalog: a value does not authenticate", "catalogue\u00a0: une valeur n’est pas authentique"],
+  ["catalog: what was written down cannot be read", "catalogue\u00a0: ce qui a été noté est illisible"],
+  ["catalog: a key or a value is too long", "catalogue\u00a0: une clé ou une valeur est trop longue"],
   ["catalog: the database cannot be read", "catalogue\u00a0: la base est illisible"],
   ["catalog: object {} stands and is not in it", "catalogue\u00a0: l’objet $1 existe et n’y est pas"],
   ["chunk index: it covers nothing", "index\u00a0: il ne couvre rien"],
