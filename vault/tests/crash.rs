@@ -35,7 +35,8 @@ fn writer_to_be_killed() {
     let mut i = vault.list("c").unwrap().len() as u64;
     let mut out = std::io::stdout().lock();
     loop {
-        let batch = 1 + i % 4;
+        // A large one is applied to the catalog in parts.
+        let batch = if i % 3 == 0 { 40 } else { 1 + i % 4 };
         // Made before the batch begins, so that a kill between the two lines hits a write.
         let contents: Vec<Vec<u8>> = (i..i + batch).map(content).collect();
         writeln!(out, "begin").unwrap();
