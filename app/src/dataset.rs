@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::labels::Labels;
 use crate::library::{self, Place};
+use crate::members::Members;
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::record::{self, Record};
@@ -236,7 +237,7 @@ fn word(bytes: &[u8]) -> Result<zk::Field> {
 /// A dataset's records with their leaves and tree: what a job works on.
 pub struct Opened {
     /// The records, in order.
-    pub records: Vec<Record>,
+    pub records: Members,
     /// Their leaves' preimages.
     pub leaves: Vec<Leaf>,
     /// The tree over them.
@@ -287,8 +288,9 @@ pub fn create(home: &mut Home, name: &str, description: &str, mut selection: Sel
     if let Some(wanted) = &dataset.selection.statistic {
         dataset.counted = Some(counted::declare(wanted, &records, &dataset.fields)?);
     }
-    let opened = commit_to(&dataset, records)?;
-    dataset.root = zk::field::to_bytes(&opened.tree.root()).to_vec();
+    let leaves = leaves(&dataset, &records)?;
+    drop(records);
+    dataset.root = zk::field::to_bytes(&commit_to(&dataset, &leaves)?.root()).to_vec();
     home.keep(Kind::Members, name, &places)?;
     home.keep(Kind::Dataset, name, &dataset)?;
     home.commit()?;
@@ -451,7 +453,15 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
     let places: Vec<Place> = home.find(Kind::Members, &dataset.name)?.ok_or_else(|| {
         Error::integrity(format!("the list of records of dataset {:?} is missing from the vault", dataset.name))
     })?;
-    of_records(dataset, read_places(home, &places, &dataset.selection.masked)?)
+    let mut leaves = vec![None; places.len()];
+    let mut reading = Progress::start("reading records");
+    let progress = &mut |done, total| reading.at(done, total);
+    let records = Members::read(home, places, &dataset.selection.masked, progress, &mut |position, record| {
+        leaves[position] = Some(dataset.leaf(position as u64, record)?);
+        Ok(())
+    })?;
+    drop(reading);
+    checked(dataset, records, leaves.into_iter().flatten().collect())
 }
 
 /// A dataset's records, in order, without what is not in their canonical bytes: what a sealed copy holds.
@@ -459,7 +469,7 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
 /// # Errors
 /// As [`open`].
 pub(crate) fn records(home: &Home, dataset: &Dataset) -> Result<Vec<Record>> {
-    let mut records = open(home, dataset)?.records;
+    let mut records = open(home, dataset)?.records.all()?;
     let included = dataset.included();
     for record in &mut records {
         record.fields.retain(|name, _| included.has(name));
@@ -475,7 +485,14 @@ pub(crate) fn records(home: &Home, dataset: &Dataset) -> Result<Vec<Record>> {
 /// # Errors
 /// `Integrity` where they do not give the committed root.
 pub(crate) fn of_records(dataset: &Dataset, records: Vec<Record>) -> Result<Opened> {
-    let opened = commit_to(dataset, records)?;
+    let leaves = leaves(dataset, &records)?;
+    checked(dataset, Members::here(records), leaves)
+}
+
+/// The dataset over these records and leaves, where they give the committed root.
+fn checked(dataset: &Dataset, records: Members, leaves: Vec<Leaf>) -> Result<Opened> {
+    let tree = commit_to(dataset, &leaves)?;
+    let opened = Opened { records, leaves, tree };
     if opened.tree.root() != dataset.root()? {
         return Err(Error::integrity(format!("the records of dataset {:?} no longer give its root", dataset.name))
             .hint("`usufruct vault check --read-data` says what was damaged."));
@@ -491,21 +508,19 @@ fn read_places(home: &Home, places: &[Place], masked: &[view::Identifier]) -> Re
     Ok(records)
 }
 
-fn commit_to(dataset: &Dataset, records: Vec<Record>) -> Result<Opened> {
-    let leaves = records
-        .iter()
-        .enumerate()
-        .map(|(position, record)| dataset.leaf(position as u64, record))
-        .collect::<Result<Vec<_>>>()?;
+fn leaves(dataset: &Dataset, records: &[Record]) -> Result<Vec<Leaf>> {
+    records.iter().enumerate().map(|(position, record)| dataset.leaf(position as u64, record)).collect()
+}
+
+fn commit_to(dataset: &Dataset, leaves: &[Leaf]) -> Result<Tree> {
     let hashes = {
         let mut hashing = Progress::start("hashing records");
-        Leaf::hash_all(&leaves, &mut |done, total| {
+        Leaf::hash_all(leaves, &mut |done, total| {
             let _ = hashing.at(done, total);
         })
     };
     crate::progress::check_interrupt()?;
-    let tree = tree(dataset.tier()?, hashes, &mut Progress::start("building the tree"))?;
-    Ok(Opened { records, leaves, tree })
+    tree(dataset.tier()?, hashes, &mut Progress::start("building the tree"))
 }
 
 /// A tree over `leaves`, with progress.

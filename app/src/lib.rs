@@ -30,6 +30,7 @@ pub mod log;
 pub mod machine;
 pub mod manual;
 pub mod meaning;
+pub mod members;
 pub mod model;
 pub mod network;
 pub mod offer;

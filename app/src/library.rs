@@ -139,16 +139,19 @@ pub(crate) fn source(home: &Home, name: &str) -> Result<Source> {
 /// # Errors
 /// `Integrity` where a batch was altered, `Refused` where a record was deleted.
 pub fn at(home: &Home, places: &[Place], progress: &mut dyn FnMut(u64, u64) -> Result<()>) -> Result<Vec<Record>> {
-    there(home, places, progress)?
-        .into_iter()
-        .enumerate()
-        .map(|(position, record)| {
-            record.ok_or_else(|| {
-                Error::refused(format!("record {position} of the dataset was deleted from the vault"))
-                    .hint("Create the dataset again under another name.")
-            })
-        })
-        .collect()
+    let records = there(home, places, progress)?;
+    records.into_iter().enumerate().map(|(position, record)| present(position, record)).collect()
+}
+
+/// The record at a position of a dataset.
+///
+/// # Errors
+/// `Refused` where it was deleted.
+pub(crate) fn present(position: usize, record: Option<Record>) -> Result<Record> {
+    record.ok_or_else(|| {
+        Error::refused(format!("record {position} of the dataset was deleted from the vault"))
+            .hint("Create the dataset again under another name.")
+    })
 }
 
 /// The records at `places`, in that order; nothing for one that was taken out.
@@ -160,21 +163,38 @@ pub(crate) fn there(
     places: &[Place],
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<Vec<Option<Record>>> {
+    let mut found: Vec<Option<Record>> = vec![None; places.len()];
+    visit(home, places, progress, &mut |position, record| {
+        found[position] = record;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Visits the records at `places` with their positions there, batch after batch; nothing for one that was taken out.
+///
+/// # Errors
+/// `Integrity` where a batch was altered; what `progress` and `visit` return.
+pub(crate) fn visit(
+    home: &Home,
+    places: &[Place],
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    visit: &mut dyn FnMut(usize, Option<Record>) -> Result<()>,
+) -> Result<()> {
     let mut wanted: BTreeMap<(&str, u32), Vec<usize>> = BTreeMap::new();
     for (position, place) in places.iter().enumerate() {
         wanted.entry((&place.source, place.batch)).or_default().push(position);
     }
-    let mut found: Vec<Option<Record>> = vec![None; places.len()];
     let mut done = 0;
     for ((source, batch), positions) in wanted {
         let mut records = read_batch(home, source, batch)?;
         for position in positions {
-            found[position] = records.get_mut(places[position].index as usize).and_then(Option::take);
+            visit(position, records.get_mut(places[position].index as usize).and_then(Option::take))?;
             done += 1;
         }
         progress(done, places.len() as u64)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A batch, with nothing in the places of records that were deleted.

@@ -110,14 +110,15 @@ async fn describe(home: &Home, network: &Network, dataset: &Dataset, opened: &Op
 
 /// The included fields, each with the narrowest type that all its values have, and the day where it is released.
 fn fields(dataset: &Dataset, opened: &Opened) -> Result<Vec<Field>> {
-    let released = release::kinds(&opened.records, &dataset.selection.released)?;
+    let records = opened.records.all()?;
+    let released = release::kinds(&records, &dataset.selection.released)?;
     let mut kinds = released.clone();
     if let Some(counted) = &dataset.counted {
         let kind = if counted.scale == 0 { FieldKind::Integer } else { FieldKind::Number };
         kinds.entry(counted.field.clone()).or_insert(kind);
     }
     let known = kinds.clone();
-    for record in &opened.records {
+    for record in &records {
         for (name, value) in record.fields.iter().filter(|(name, _)| !known.contains_key(*name)) {
             let kind = match value {
                 Value::Null => continue,

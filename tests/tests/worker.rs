@@ -242,12 +242,19 @@ fn output_in_smaller_numbers_is_delivered_and_a_hostile_worker_gets_none_through
 
 /// A worker for `embed` on `device` that may use `memory` bytes.
 fn embedder(device: compute::Choice, memory: u64) -> app::error::Result<Worker> {
+    let mut worker = open("embed", device, memory)?;
+    worker.ask(&Ask::Params(ByteBuf::from(b"{}")), 0)?;
+    Ok(worker)
+}
+
+/// A worker for a template, without parameters.
+fn open(template: &str, device: compute::Choice, memory: u64) -> app::error::Result<Worker> {
     let manner = Manner::of(&program("usufruct"));
     let model = app::model::named("all-MiniLM-L6-v2").expect("the model");
-    let mut worker = Worker::start(Start {
+    Worker::start(Start {
         program: &manner.program,
         work: Work::Job(Job {
-            template: "embed".into(),
+            template: template.into(),
             model: Some(ByteBuf::from(model.folder.as_os_str().as_bytes())),
             digest: ByteBuf::from(model.digest),
             device,
@@ -257,9 +264,7 @@ fn embedder(device: compute::Choice, memory: u64) -> app::error::Result<Worker> 
         allowed: &[],
         without: &[],
         patience: manner.patience,
-    })?;
-    worker.ask(&Ask::Params(ByteBuf::from(b"{}")), 0)?;
-    Ok(worker)
+    })
 }
 
 /// The vectors of `rows` by a worker.
@@ -352,6 +357,28 @@ fn worker_needs_no_more_memory_for_more_records() {
         after_4000 >> 10
     );
     assert!(after_200 > 10 << 20 && after_4000 - after_200 < 8 << 20, "{after_200} {after_4000}");
+}
+
+#[test]
+fn worker_that_trains_keeps_no_text_of_its_records() {
+    let mut worker = open("train", compute::Choice::Cpu, half()).expect("a worker");
+    let process = worker.process_id();
+    for (params, kept) in [(r#"{"max_tokens":8}"#, 384 * 4), (r#"{"max_tokens":8,"adapters":{"rank":2}}"#, 8 * 2)] {
+        let secret = vec![7; 32];
+        let order = format!(r#"{{"params":{params},"classes":["a","b"],"secret":{secret:?},"checkpoint":0}}"#);
+        worker.ask(&Ask::Params(ByteBuf::from(order)), 0).expect("parameters");
+        let mut batch = |first: usize| {
+            let text = |at: usize| format!("\0\0note {at} {}", "of the sea and the harbor ".repeat(400));
+            let rows = (first..first + 128).map(|at| ByteBuf::from(text(at))).collect();
+            worker.ask(&Ask::Batch(rows), 128 * 384 * 4).expect("vectors, or nothing");
+        };
+        (0..2).for_each(|number| batch(number * 128));
+        let after_256 = held(process, "VmHWM:");
+        (2..6).for_each(|number| batch(number * 128));
+        let (more, texts) = (held(process, "VmHWM:") - after_256, 4 * 128 * 10_400);
+        println!("{params}: {} KiB more for 512 records of {} KiB of text", more >> 10, texts >> 10);
+        assert!(more < 4 * 128 * (kept + 256) + (2 << 20), "{more} more for {texts} bytes of text");
+    }
 }
 
 /// Bytes that the system names so of a process: `VmHWM:` is the most memory it ever held, `VmData:` what its limit counts.

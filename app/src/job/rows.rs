@@ -42,14 +42,14 @@ pub(crate) struct Order<'a> {
     /// How many rows there are.
     pub count: usize,
     /// The row at a position: what the template reads.
-    pub row: &'a dyn Fn(usize) -> Vec<u8>,
+    pub row: &'a dyn Fn(usize) -> Result<Vec<u8>>,
     /// Bytes that each row gives.
     pub width: usize,
     /// The output gate for the rows from a position on: nothing that it refuses is kept.
     pub pass: &'a dyn Fn(&[u8], usize) -> Result<()>,
     /// What a worker is told of a row in the place of the row itself, where an earlier one gave these bytes for it. None where it
     /// need not know of such rows, and the rows are the output.
-    pub kept: Option<&'a dyn Fn(usize, &[u8]) -> Vec<u8>>,
+    pub kept: Option<&'a Told<'a>>,
     /// Bytes that come at the end, at most.
     pub end: usize,
     /// Bytes of what a worker hands over on the way there, at most.
@@ -59,6 +59,9 @@ pub(crate) struct Order<'a> {
     /// What it is called while it goes on, such as "embedding records".
     pub what: &'static str,
 }
+
+/// What a worker is told of the row at a position, for which an earlier one gave these bytes.
+pub(crate) type Told<'a> = dyn Fn(usize, &[u8]) -> Result<Vec<u8>> + 'a;
 
 /// What came out of a worker; what came at the end is not yet through the gate.
 pub(crate) struct Computed {
@@ -144,7 +147,8 @@ pub(crate) fn compute(shelf: &mut dyn Shelf, order: &Order<'_>) -> Result<Comput
             Some(batch) => batch,
             None => {
                 let worker = started(&mut worker, shelf, order)?;
-                let inputs = positions.clone().map(|position| ByteBuf::from((order.row)(position))).collect();
+                let input = |position| Ok(ByteBuf::from((order.row)(position)?));
+                let inputs = positions.clone().map(input).collect::<Result<_>>()?;
                 let answer = worker.ask(&Ask::Batch(inputs), bytes)?;
                 if answer.len() != bytes {
                     return Err(Error::integrity(format!("the worker gave {} bytes for {bytes}", answer.len())));
@@ -222,18 +226,12 @@ impl Order<'_> {
     }
 
     /// Tells `worker` of the rows of a batch that is done; nothing where the batch was computed elsewhere, and is to be done again.
-    fn told(
-        &self,
-        worker: &mut Worker,
-        batch: Batch,
-        first: usize,
-        told: &dyn Fn(usize, &[u8]) -> Vec<u8>,
-    ) -> Result<Option<Batch>> {
+    fn told(&self, worker: &mut Worker, batch: Batch, first: usize, told: &Told<'_>) -> Result<Option<Batch>> {
         if batch.device.name != place(&worker.ready).name {
             return Ok(None);
         }
         let rows = batch.rows.chunks_exact(self.width.max(1)).enumerate();
-        let rows = rows.map(|(at, row)| ByteBuf::from(told(first + at, row))).collect();
+        let rows = rows.map(|(at, row)| Ok(ByteBuf::from(told(first + at, row)?))).collect::<Result<_>>()?;
         worker.ask(&Ask::Kept(rows), 0)?;
         Ok(Some(batch))
     }

@@ -1,6 +1,7 @@
 //! What training did with each record, for its owner: how often it was used, its loss before and after, and which records
 //! earned the reward. Nothing of this leaves the vault but salted digests.
 
+use compute::template::train::Use;
 use provenance::terms::Amount;
 
 use super::template::train::Kept;
@@ -8,6 +9,7 @@ use super::{Side, see};
 use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::network::Network;
+use crate::record::Record;
 use crate::{dataset, ids, view};
 
 /// Characters of a record's text that are shown.
@@ -36,25 +38,22 @@ pub async fn show(home: &Home, network: &Network, job: &str) -> Result<view::Use
     }
     let helped: f64 = uses.iter().map(|used| f64::from(used.contribution.max(0.0))).sum();
     let included = dataset.included();
-    let mut records: Vec<view::RecordUse> = uses
-        .iter()
-        .zip(&opened.records)
-        .enumerate()
-        .map(|(position, (used, record))| view::RecordUse {
+    let shown = |record: &Record| {
+        let text = record.readable(&included);
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
+    };
+    let row = |(position, used): (usize, &Use)| {
+        Ok(view::RecordUse {
             position: position as u64,
-            text: record
-                .readable(&included)
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .take(SHOWN)
-                .collect(),
+            text: opened.records.with(position, shown)?,
             steps: used.steps,
             loss_before: used.before,
             loss_after: used.after,
             contribution: used.contribution,
             share: if helped > 0.0 { f64::from(used.contribution.max(0.0)) / helped } else { 0.0 },
         })
-        .collect();
+    };
+    let mut records = uses.iter().enumerate().map(row).collect::<Result<Vec<view::RecordUse>>>()?;
     records.sort_by(|a, b| b.contribution.total_cmp(&a.contribution).then(a.position.cmp(&b.position)));
     Ok(view::Uses { job_id: id, pays: Amount::from_units(details.amount)?.show(network.symbol()), records })
 }

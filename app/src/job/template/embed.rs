@@ -73,7 +73,9 @@ pub(crate) fn compute(shelf: &mut dyn Shelf, work: &Work, opened: &Opened, devic
     let (params, shape) = wanted(work)?;
     let model = model::find(&work.spec.model)?;
     let included = dataset.included();
-    let text = |position: usize| Row::new(opened.records[position].readable(&included)).head().as_bytes().to_vec();
+    let text = |position: usize| {
+        opened.records.with(position, |record| Row::new(record.readable(&included)).head().as_bytes().to_vec())
+    };
     let width = shape.width() as usize;
     let written = written(&params)?;
     let computed = rows::compute(
@@ -123,7 +125,8 @@ fn released(dataset: &Dataset, opened: &Opened) -> Result<Vec<Vec<u8>>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    opened.records.iter().map(|record| release::to_bytes(&release::of(record, names)?)).collect()
+    let fields = |position| opened.records.with(position, |record| release::to_bytes(&release::of(record, names)?))?;
+    (0..opened.records.len()).map(fields).collect()
 }
 
 pub(super) fn output_tree(dataset: &Dataset, opened: &Opened, digests: &[[u8; 32]]) -> Result<Tree> {

@@ -146,7 +146,7 @@ fn count(
     device: DeviceChoice,
 ) -> Result<(statistic::Answer, Place)> {
     let params = serde_json::to_value(params).map_err(|e| Error::failure(e.to_string()))?;
-    let row = |position: usize| values[position].map_or_else(Vec::new, |value| value.to_le_bytes().to_vec());
+    let row = |position: usize| Ok(values[position].map_or_else(Vec::new, |value| value.to_le_bytes().to_vec()));
     let computed = rows::compute(
         home,
         &Order {

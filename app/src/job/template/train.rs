@@ -21,6 +21,7 @@ use crate::job::rows::{self, Order};
 use crate::job::trained::Trained;
 use crate::labels::Labels;
 use crate::model::Known;
+use crate::record::Record;
 use crate::worker::task::{TrainAnswer, TrainOrder};
 use crate::worker::wire::Place;
 use crate::{gate, model, random};
@@ -215,10 +216,13 @@ impl Ordered<'_> {
     fn train(&self, home: &mut Home, opened: &Opened, device: DeviceChoice) -> Result<(TrainAnswer, Place)> {
         let Self { work, model, params, labels, shape, .. } = *self;
         let read = labels.without(&work.dataset.fields);
-        let class = |position: usize| labels.of(&opened.records[position]).unwrap_or(u16::MAX).to_le_bytes();
-        let text = |position: usize| Row::new(opened.records[position].readable(&read));
-        let row = |position: usize| [&class(position)[..], text(position).head().as_bytes()].concat();
-        let kept = |position: usize, vector: &[u8]| [&class(position)[..], vector].concat();
+        let class = |record: &Record| labels.of(record).unwrap_or(u16::MAX).to_le_bytes();
+        let text = |record: &Record| Row::new(record.readable(&read));
+        let row = |record: &Record| [&class(record)[..], text(record).head().as_bytes()].concat();
+        let row = |position: usize| opened.records.with(position, row);
+        let kept = |position: usize, vector: &[u8]| {
+            opened.records.with(position, |record| [&class(record)[..], vector].concat())
+        };
         // Without adapters each record is embedded once, and its vector is all that is learned from.
         let vector = RowShape { dimension: model.dimension, dtype: Dtype::F32 };
         let width = if shape.has_adapters() { 0 } else { vector.width() as usize };
