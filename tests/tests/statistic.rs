@@ -86,7 +86,7 @@ fn is_the_answer_over(answer: &Value, amounts: &[Option<i64>], least: i64) {
     for group in groups {
         assert_eq!(cents(&group["from"], i64::MIN), from);
         let below = cents(&group["below"], i64::MAX);
-        let inside = values.iter().filter(|value| (from..below).contains(value)).count();
+        let inside = values.iter().filter(|value| (from..below).contains(*value)).count();
         assert_eq!(group["count"], inside);
         assert!(inside as i64 >= least);
         from = below;
