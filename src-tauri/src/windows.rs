@@ -1,13 +1,19 @@
 //! The main window, and those beside it: the recovery phrase, its entry, and confirmations. Each of these has a label and a
 //! capability file of its own, and shows nothing that came from a file.
 
+use std::cell::Cell;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use app::error::{Error, Result};
 use app::view::{Language, Settings, Theme};
-use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder};
+use gtk::glib::prelude::*;
+use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 
-use crate::desk::MAIN;
+use crate::desk::{Desk, MAIN};
+
+/// A page that ends this soon after it began again ends each time.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// A window beside the main one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,7 +68,7 @@ pub fn open_main(app: &AppHandle, dir: &Path, settings: &Settings) -> Result<()>
         .inner_size(1100.0, 800.0)
         .min_inner_size(480.0, 560.0)
         .build()
-        .map(|_| ())
+        .and_then(|window| begin_again_after_its_end(app, &window))
         .map_err(failure)
 }
 
@@ -84,6 +90,24 @@ pub fn open(app: &AppHandle, which: Beside, settings: &Settings) -> Result<()> {
         .build()
         .map(|_| ())
         .map_err(failure)
+}
+
+/// The process that shows the page can end, for want of memory or by a fault. Then the vault locks, and the page begins again
+/// where it would stay blank; not where it just did, for a page that ends each time would never stop.
+fn begin_again_after_its_end(app: &AppHandle, window: &WebviewWindow) -> tauri::Result<()> {
+    let (app, last) = (app.clone(), Cell::new(None::<Instant>));
+    window.with_webview(move |view| {
+        view.inner().connect_local("web-process-terminated", false, move |_| {
+            let just = last.replace(Some(Instant::now())).is_some_and(|before| before.elapsed() < AT_ONCE);
+            let app = app.clone();
+            // Not here: closing the vault waits for its current step, and this thread answers the window.
+            std::thread::spawn(move || {
+                let desk = app.state::<Desk>();
+                if just { drop(desk.lock()) } else { desk.locked() }
+            });
+            None
+        });
+    })
 }
 
 /// The language and the theme, where they are not the system's.

@@ -93,12 +93,6 @@ impl Window {
     pub fn open_on(place: &Path, home: &Path, environment: &[(&str, &str)], files: &[&Path]) -> Window {
         let program = crate::program("usufruct-desktop");
         let (screen, display) = screen();
-        let runtime = place.join("runtime");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&runtime)
-            .expect("the driver answers as it should");
         let port = TcpListener::bind("127.0.0.1:0")
             .expect("the driver answers as it should")
             .local_addr()
@@ -107,19 +101,9 @@ impl Window {
         let mut command = Command::new("WebKitWebDriver");
         let said = std::fs::File::create(place.join(SAID)).expect("a file for what the program says");
         command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(said);
-        command
-            .env("DISPLAY", display)
-            .env("XDG_RUNTIME_DIR", &runtime)
-            .env("XDG_DATA_HOME", place.join("data"))
-            .env("XDG_CACHE_HOME", place.join("cache"));
-        command
-            .env("USUFRUCT_HOME", home)
-            .env("TAURI_WEBVIEW_AUTOMATION", "true")
-            .env("LC_ALL", "C.UTF-8")
-            .env("NO_AT_BRIDGE", "1")
-            .env("GDK_BACKEND", "x11");
+        surround(&mut command, place, home, &display);
+        command.env("TAURI_WEBVIEW_AUTOMATION", "true");
         command.envs(environment.iter().copied());
-        command.env_remove("WAYLAND_DISPLAY").env_remove("LANGUAGE").env_remove("USUFRUCT_PASSPHRASE");
         let driver = Ending::start(&mut command, "webkit2gtk-driver");
         until("WebKitWebDriver to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
         let mut window = Window { said: place.join(SAID), port, path: String::new(), driver, _screen: screen };
@@ -351,21 +335,12 @@ impl Window {
     /// # Panics
     /// When it does not run, or does not end.
     pub fn kill(&self) {
-        let process = self.process();
-        let killed = Command::new("kill").args(["-KILL", &process.to_string()]).status();
-        assert!(killed.is_ok_and(|status| status.success()), "process {process} was not there to be killed");
-        until("the program to end", || (!is_running(process)).then_some(()));
+        kill(self.process());
     }
 
     /// The program's process, which the driver started.
     fn process(&self) -> u32 {
-        let driver = self.driver.0.id();
-        let threads = std::fs::read_dir(format!("/proc/{driver}/task")).expect("the driver runs").flatten();
-        let all = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-        let all = all.collect::<Vec<_>>().join(" ");
-        let found =
-            all.split_whitespace().filter_map(|process| process.parse().ok()).find(|process| is_running(*process));
-        found.expect("the driver started the program")
+        children(self.driver.0.id()).into_iter().next().expect("the driver started the program")
     }
 
     /// Asks the driver.
@@ -418,6 +393,71 @@ impl Drop for Window {
     fn drop(&mut self) {
         let _ = self.ask("DELETE", "", "", PATIENCE);
     }
+}
+
+/// The running program on a screen of its own, with nobody who drives it: a driver ends with the page's process.
+pub struct Alone {
+    program: Ending,
+    _screen: Ending,
+}
+
+impl Alone {
+    /// Opens it for the vault in `home`; everything else that it keeps goes below `place`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn open(place: &Path, home: &Path) -> Alone {
+        let (screen, display) = screen();
+        let mut command = Command::new(crate::program("usufruct-desktop"));
+        surround(&mut command, place, home, &display);
+        Alone { program: Ending::start(&mut command, "libwebkit2gtk-4.1-0"), _screen: screen }
+    }
+
+    /// The process that shows the page, once the page's script runs in it.
+    pub fn page(&self) -> Option<u32> {
+        let name = |of: &Path| std::fs::read_to_string(of.join("comm")).unwrap_or_default();
+        children(self.program.0.id()).into_iter().find(|process| {
+            let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+            let runs = threads.map(|thread| name(&thread.path())).any(|name| name.trim() == "JITWorker");
+            runs && name(Path::new(&format!("/proc/{process}"))).starts_with("WebKitWebProces")
+        })
+    }
+}
+
+/// Ends a process with the signal that nobody can catch. Returns once it is gone.
+///
+/// # Panics
+/// When it is not there, or does not end.
+pub fn kill(process: u32) {
+    let killed = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()), "process {process} was not there to be killed");
+    until("the process to end", || (!is_running(process)).then_some(()));
+}
+
+/// What the program finds around it: a screen, folders of its own below `place`, and a language.
+fn surround(command: &mut Command, place: &Path, home: &Path, display: &str) {
+    let runtime = place.join("runtime");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&runtime).expect("a folder");
+    command
+        .env("DISPLAY", display)
+        .env("XDG_RUNTIME_DIR", &runtime)
+        .env("XDG_DATA_HOME", place.join("data"))
+        .env("XDG_CACHE_HOME", place.join("cache"))
+        .env("USUFRUCT_HOME", home)
+        .env("LC_ALL", "C.UTF-8")
+        .env("NO_AT_BRIDGE", "1")
+        .env("GDK_BACKEND", "x11")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("LANGUAGE")
+        .env_remove("USUFRUCT_PASSPHRASE");
+}
+
+/// The processes that a process started and that run.
+fn children(process: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let named = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let named = named.collect::<Vec<_>>().join(" ");
+    named.split_whitespace().filter_map(|child| child.parse().ok()).filter(|child| is_running(*child)).collect()
 }
 
 /// Whether a process is there and has not ended.

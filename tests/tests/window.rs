@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use app::home::Home;
-use tests::window::{Window, until};
+use tests::window::{Alone, Window, kill, until};
 
 const PASSPHRASE: &str = "seven quiet herons wading";
 
@@ -90,6 +90,22 @@ fn window_without_a_vault_creates_one_and_shows_its_phrase_elsewhere() {
 }
 
 #[test]
+fn window_that_was_left_in_french_begins_in_french() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    app::status::create(&home, PASSPHRASE).unwrap();
+    let settings = app::view::Settings { language: app::view::Language::French, ..app::settings::load(&home) };
+    app::settings::save(&home, &settings).unwrap();
+    let window = Window::open(place.path(), &home);
+    assert_eq!(window.text("h1"), "Déverrouiller votre coffre");
+    // What the vault says is read behind the first page.
+    window.type_into("#passphrase", "eight loud herons wading\u{e007}");
+    until("the failure in French", || {
+        window.text("[role=alert] .note").to_lowercase().contains("n’ouvre pas ce coffre").then_some(())
+    });
+}
+
+#[test]
 fn window_lock_takes_the_phrase_off_the_screen() {
     let place = tempfile::tempdir().unwrap();
     let home = place.path().join("home");
@@ -120,6 +136,15 @@ fn window_locks_by_itself_when_nobody_is_there() {
     assert_eq!(window.text("h1"), "Unlock your vault");
     assert!(window.call("source_list").contains("locked"));
     assert!(Home::open(&home, PASSPHRASE).unwrap().is_held());
+}
+
+#[test]
+fn window_whose_page_ended_begins_again() {
+    let place = tempfile::tempdir().unwrap();
+    let window = Alone::open(place.path(), &place.path().join("home"));
+    let page = until("a page", || window.page());
+    kill(page);
+    until("another page", || window.page().filter(|now| *now != page));
 }
 
 #[test]

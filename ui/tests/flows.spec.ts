@@ -381,6 +381,7 @@ test("settings: network, language, theme, health, passphrase", async ({ open, pa
 
 test("everything by keyboard: pages, palette, shortcuts, skip, quit", async ({ open, page }) => {
   await open({}, "home");
+  await expect(page.locator("main h1")).toBeVisible();
   for (const [index, name] of PAGES.entries()) {
     await page.keyboard.press(`Control+${index + 1}`);
     await expect(page.getByTestId(`page-${name}`)).toHaveAttribute("aria-current", "page");
