@@ -15,6 +15,8 @@ use crate::seal::Reader;
 const CACHE_BYTES: u64 = 1024 * 1024;
 /// Keys that sled changes at once, at most.
 const PART: usize = if cfg!(test) { 8 } else { 64 };
+/// How often freeing is asked for after a part. Each time frees 512 pieces of memory at most.
+const FREE_STEPS: usize = 4;
 /// Bytes of one piece of what is written down: sled puts nodes of more than 128 KiB into files that it never syncs, and a
 /// node has up to 16 pieces.
 const PIECE: usize = 4096;
@@ -59,7 +61,12 @@ impl Db {
 
     /// All pairs whose key starts with a prefix, in the order of their keys.
     pub(crate) fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Pair>> + use<> {
-        self.sled.scan_prefix(prefix).map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec())).map_err(fault))
+        self.sled.scan_prefix(prefix).enumerate().map(|(n, pair)| {
+            if n % PART == 0 {
+                free();
+            }
+            pair.map(|(k, v)| (k.to_vec(), v.to_vec())).map_err(fault)
+        })
     }
 
     /// Applies changes, all or none. After an error it is open which: the caller makes the catalog's mark worthless.
@@ -82,7 +89,9 @@ impl Db {
                 None => batch.remove(key.as_slice()),
             }
         }
-        self.sled.apply_batch(batch).map_err(fault)
+        self.sled.apply_batch(batch).map_err(fault)?;
+        free();
+        Ok(())
     }
 
     /// sled has one log for all its trees and finds a beginning of it again: where this number is, all pieces are.
@@ -125,6 +134,14 @@ impl Db {
 
     pub(crate) fn flush(&self) -> Result<()> {
         self.sled.flush().map(|_| ()).map_err(fault)
+    }
+}
+
+/// Frees what sled let go of. It leaves that to crossbeam-epoch, which by itself frees a little now and then: less than an
+/// import lets go of.
+fn free() {
+    for _ in 0..FREE_STEPS {
+        crossbeam_epoch::pin().flush();
     }
 }
 
