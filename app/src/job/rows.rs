@@ -2,6 +2,7 @@
 //! how far a worker is with what comes at the end: a run that is cut short loses one batch at most, and the next one goes on behind
 //! the last that was kept.
 
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 
 use serde::{Deserialize, Serialize};
@@ -146,15 +147,7 @@ pub(crate) fn compute(shelf: &mut dyn Shelf, order: &Order<'_>) -> Result<Comput
         let batch = match kept {
             Some(batch) => batch,
             None => {
-                let worker = started(&mut worker, shelf, order)?;
-                let input = |position| Ok(ByteBuf::from((order.row)(position)?));
-                let inputs = positions.clone().map(input).collect::<Result<_>>()?;
-                let answer = worker.ask(&Ask::Batch(inputs), bytes)?;
-                if answer.len() != bytes {
-                    return Err(Error::integrity(format!("the worker gave {} bytes for {bytes}", answer.len())));
-                }
-                (order.pass)(&answer, first)?;
-                let batch = Batch { of: of.clone(), device: place(&worker.ready), rows: ByteBuf::from(answer) };
+                let batch = order.batch(started(&mut worker, shelf, order)?, positions.clone(), &of)?;
                 if order.width > 0 {
                     shelf.keep_batch(&name, &batch)?;
                 }
@@ -223,6 +216,19 @@ impl Order<'_> {
         let params = serde_json::to_vec(self.params).map_err(|e| Error::failure(e.to_string()))?;
         worker.ask(&Ask::Params(ByteBuf::from(params)), 0)?;
         Ok(worker)
+    }
+
+    /// The rows at these positions by `worker`, past the gate.
+    fn batch(&self, worker: &mut Worker, positions: Range<usize>, of: &[u8]) -> Result<Batch> {
+        let (first, bytes) = (positions.start, positions.len() * self.width);
+        let input = |position| Ok(ByteBuf::from((self.row)(position)?));
+        let inputs = positions.map(input).collect::<Result<_>>()?;
+        let answer = worker.ask(&Ask::Batch(inputs), bytes)?;
+        if answer.len() != bytes {
+            return Err(Error::integrity(format!("the worker gave {} bytes for {bytes}", answer.len())));
+        }
+        (self.pass)(&answer, first)?;
+        Ok(Batch { of: of.to_vec(), device: place(&worker.ready), rows: ByteBuf::from(answer) })
     }
 
     /// Tells `worker` of the rows of a batch that is done; nothing where the batch was computed elsewhere, and is to be done again.
