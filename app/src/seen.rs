@@ -13,8 +13,8 @@ pub(crate) type Word = [u8; WORD];
 const WORD: usize = 16;
 /// Words in one block of a run: what a lookup reads.
 const BLOCK: usize = 256;
-/// Words held in memory until they make a run. As many as a table of 2^21 places takes before it doubles.
-const HELD: usize = 1_800_000;
+/// Words held in memory until they make a run. As many as a table of 2^20 places takes before it doubles.
+const HELD: usize = 900_000;
 
 /// The set.
 pub(crate) struct Seen {
