@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::home::{Home, Kind};
 use crate::labels::Labels;
 use crate::library::{self, Place};
-use crate::members::Members;
+use crate::members::{Members, SPAN_BYTES};
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::record::{self, Record};
@@ -456,10 +456,11 @@ pub fn open(home: &Home, dataset: &Dataset) -> Result<Opened> {
     let mut leaves = vec![None; places.len()];
     let mut reading = Progress::start("reading records");
     let progress = &mut |done, total| reading.at(done, total);
-    let records = Members::read(home, places, &dataset.selection.masked, progress, &mut |position, record| {
-        leaves[position] = Some(dataset.leaf(position as u64, record)?);
-        Ok(())
-    })?;
+    let records =
+        Members::read(SPAN_BYTES, home, places, &dataset.selection.masked, progress, &mut |position, record| {
+            leaves[position] = Some(dataset.leaf(position as u64, record)?);
+            Ok(())
+        })?;
     drop(reading);
     checked(dataset, records, leaves.into_iter().flatten().collect())
 }

@@ -10,7 +10,7 @@ use crate::record::{Record, Value};
 use crate::{identifier, view};
 
 /// Bytes of records that are kept in memory at a time, about.
-const SPAN_BYTES: usize = 64 << 20;
+pub(crate) const SPAN_BYTES: usize = 64 << 20;
 /// Bytes that a record or a field of it takes besides its text, about.
 const AROUND: usize = 96;
 
@@ -47,21 +47,11 @@ impl Members {
     }
 
     /// The records at `places`, with identifiers of the kinds in `masked` replaced. Each is shown to `look` with its position once,
-    /// in the order in which they lie in the vault.
+    /// in the order in which they lie in the vault. Of more than `most` bytes a span of as many is in memory at a time.
     ///
     /// # Errors
     /// `Integrity` where a batch was altered; `Refused` where a record was deleted; what `look` and `progress` return.
     pub fn read(
-        home: &Home,
-        places: Vec<Place>,
-        masked: &[view::Identifier],
-        progress: &mut dyn FnMut(u64, u64) -> Result<()>,
-        look: &mut dyn FnMut(usize, &Record) -> Result<()>,
-    ) -> Result<Self> {
-        Self::read_within(SPAN_BYTES, home, places, masked, progress, look)
-    }
-
-    fn read_within(
         most: usize,
         home: &Home,
         places: Vec<Place>,
@@ -195,7 +185,7 @@ mod tests {
 
     fn members(most: usize, home: &Home, places: &[Place]) -> Result<Members> {
         let mut seen = vec![0; places.len()];
-        let members = Members::read_within(most, home, places.to_vec(), &[], &mut |_, _| Ok(()), &mut |at, record| {
+        let members = Members::read(most, home, places.to_vec(), &[], &mut |_, _| Ok(()), &mut |at, record| {
             seen[at] += 1;
             assert!(record.text.is_some());
             Ok(())
@@ -230,7 +220,7 @@ mod tests {
             assert!(!record.text.as_ref().is_some_and(|text| text.contains("example.org")));
             Ok(())
         };
-        let members = Members::read_within(700, &home, places, &masked, &mut |_, _| Ok(()), look).expect("opened");
+        let members = Members::read(700, &home, places, &masked, &mut |_, _| Ok(()), look).expect("opened");
         let texts: Vec<String> = members.all().expect("records").into_iter().filter_map(|record| record.text).collect();
         assert!(texts.len() == 90 && texts.iter().all(|text| !text.contains("example.org")));
     }
